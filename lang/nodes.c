@@ -96,7 +96,6 @@ struct ast_expr *make_call(struct parse_context *ctx, struct span span, struct w
     call->arg_count = args->v.count;
     call->label = label.name;
     call->label_span = label.span;
-    /* An empty label leaves the span's end at the last word before it. */
     struct ast_expr *e = make_expr(ctx, AST_CALL, span, below);
     e->call = call;
     return e;
@@ -141,6 +140,7 @@ static bool has_classes(enum ast_type_kind kind)
     return kind == AST_TYPE_CLASS || kind == AST_TYPE_PROB;
 }
 
+/* An unknown type has no span, so that nothing more is said about it. */
 struct ast_type make_type(struct parse_context *ctx, struct span span, struct word name, const struct dim_list *dims)
 {
     struct ast_type type = {AST_TYPE_F32, span, dims->v.at, dims->v.count};
@@ -153,6 +153,7 @@ struct ast_type make_type(struct parse_context *ctx, struct span span, struct wo
             diag_did_you_mean(ctx->diags, name.name, type_names, TYPE_COUNT);
         else
             diag_help(ctx->diags, "inputs are u8[…] or f32[…], targets class[C] or prob[C]");
+        type.span = (struct span){0};
         return type;
     }
     type.kind = (enum ast_type_kind)i;
@@ -165,10 +166,11 @@ struct ast_type make_type(struct parse_context *ctx, struct span span, struct wo
 struct item_list *add_declaration(struct parse_context *ctx, struct item_list *items, enum ast_item_kind kind,
                                   struct span span, struct word name, struct ast_type type)
 {
-    if (kind == AST_INPUT && has_classes(type.kind)) {
-        diag_error(ctx->diags, type.span, "an input cannot be %s[…]: it is u8[…] or f32[…]", type_names[type.kind]);
-    } else if (kind == AST_TARGET && !has_classes(type.kind) && !ctx->diags->errors) {
-        diag_error(ctx->diags, type.span, "a target cannot be %s[…]: it is class[C] or prob[C]", type_names[type.kind]);
+    if (type.span.file && (kind == AST_TARGET) != has_classes(type.kind)) {
+        if (kind == AST_INPUT)
+            diag_error(ctx->diags, type.span, "an input cannot be %s: it is u8[…] or f32[…]", type_names[type.kind]);
+        else
+            diag_error(ctx->diags, type.span, "a target cannot be %s: it is class[C] or prob[C]", type_names[type.kind]);
     }
     struct ast_item item = {.kind = kind, .span = span, .name = name.name, .name_span = name.span, .type = type};
     vec_push(ctx->arena, &items->v, item);
@@ -231,11 +233,10 @@ void set_section(struct parse_context *ctx, struct span keyword, struct span spa
 
 void misplaced_section(struct parse_context *ctx, struct span keyword, const char *name)
 {
-    diag_error(ctx->diags, keyword, "%s stands inside the model, which has no \"}\" before it", name);
-    for (size_t i = ctx->open_count; i-- > 0;)
-        if (ctx->open[i].token == ctx->open[0].token) {
-            diag_note(ctx->diags, ctx->open[i].span, "the model's \"{\" is here");
-            break;
-        }
+    if (ctx->brace_reported)
+        return;
+    diag_error(ctx->diags, keyword, "%s stands inside a model, which has no \"}\" before it", name);
+    if (ctx->open_count)
+        diag_note(ctx->diags, ctx->open[0].span, "its \"{\" is here");
     ctx->brace_reported = true;
 }

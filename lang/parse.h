@@ -46,6 +46,7 @@ struct parse_context {
     bool stopped;  /* an error that makes going on useless was reported: nothing but the end follows */
     struct open_bracket open[LANG_MAX_BRACKETS];
     size_t open_count;
+    int inside;             /* the bracket that was open before the current token; 0: none */
     struct span mismatched; /* what the current token, a closing bracket, fails to close; file 0: none */
     struct span current, previous;
 

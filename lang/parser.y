@@ -98,6 +98,7 @@ items: %empty                               { $$ = NEW_LIST(item_list); }
      | items OUTPUT expr                    { $$ = add_item(ctx, $1, AST_OUTPUT, span_join(@2, @3), NO_WORD, $3); }
      | items LOSS expr                      { $$ = add_item(ctx, $1, AST_LOSS, span_join(@2, @3), NO_WORD, $3); }
      | items METRIC expr                    { $$ = add_item(ctx, $1, AST_METRIC, span_join(@2, @3), NO_WORD, $3); }
+     | items MODEL name "{" items "}"       { $$ = $1; misplaced_section(ctx, @MODEL, $MODEL); }
      | items DATA "{" settings "}"          { $$ = $1; misplaced_section(ctx, @DATA, $DATA); }
      | items TRAIN "{" settings "}"         { $$ = $1; misplaced_section(ctx, @TRAIN, $TRAIN); }
      | items error                          { $$ = $1; RECOVER(TO_ITEM); }

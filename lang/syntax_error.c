@@ -1,6 +1,7 @@
 /* `expected X, found Y` in the language's words. The parser names every token that could stand here; sets of them that
  * mean one thing to a reader (an expression, the next item) are replaced by its name. */
 #include "parse.h"
+#include "parser.h"
 
 #include <string.h>
 
@@ -19,16 +20,20 @@ static const struct group {
     bool ends_expression; /* what may continue the expression before it is left unsaid */
 } groups[] = {
     {"an argument",
-     {"a name", "a number", "a string", "[", "(", "-", "true", "false", "as", "net", "model", "data", "train", "input", "target",
-      "output", "loss", "metric", NULL},
+     {"a name", "a number", "a string", "[", "(", "-", "true", "false", "as", "net", "model", "data", "train", "input",
+      "target", "output", "loss", "metric", NULL},
      false},
-    {"an expression", {"a name", "a number", "a string", "[", "(", "-", "true", "false", "net", "model", "data", "train", NULL}, false},
-    {"a value", {"a name", "a number", "a string", "[", "-", "true", "false", "net", "model", "data", "train", NULL}, false},
-    {"the next item of the model",
-     {"a name", "input", "target", "output", "loss", "metric", "net", "model", "data", "train", NULL},
-     true},
+    {"an expression",
+     {"a name", "a number", "a string", "[", "(", "-", "true", "false", "net", "model", "data", "train", NULL},
+     false},
+    {"a value",
+     {"a name", "a number", "a string", "[", "-", "true", "false", "net", "model", "data", "train", NULL},
+     false},
     {"a key",
      {"a name", "net", "model", "data", "train", "input", "target", "output", "loss", "metric", "as", "true", "false", NULL},
+     true},
+    {"the next item of the model",
+     {"a name", "input", "target", "output", "loss", "metric", "net", "model", "data", "train", NULL},
      true},
     {"a name", {"a name", "net", "model", "data", "train", NULL}, false},
     {"a number", {"a number", "-", NULL}, false},
@@ -59,12 +64,30 @@ static bool holds_all(const struct expectation *e, const char *const *tokens)
 
 static const char *quoted(struct parse_context *ctx, const char *token)
 {
+    if (ctx->is_value && strcmp(token, "the end of the file") == 0)
+        return "the end";
     return strchr(token, ' ') ? token : arena_printf(ctx->arena, "\"%s\"", token);
+}
+
+/* The parser merges states, so it also names what could end another bracket than the one that is open. */
+static bool possible_inside(int open, const char *token)
+{
+    if (strcmp(token, ")") == 0)
+        return open == LPAREN;
+    if (strcmp(token, "]") == 0)
+        return open == LBRACKET;
+    if (strcmp(token, ",") == 0)
+        return open == LPAREN || open == LBRACKET;
+    if (strcmp(token, "}") == 0)
+        return open == LBRACE;
+    return strcmp(token, "the end of the file") != 0 || open == 0;
 }
 
 static const char *describe_expected(struct parse_context *ctx, const char *const *names, size_t count)
 {
     struct expectation e = {.names = names, .count = count < MAX_EXPECTED ? count : MAX_EXPECTED};
+    for (size_t i = 0; i < e.count; i++)
+        e.used[i] = !possible_inside(ctx->inside, names[i]);
     VEC(const char *) phrases = {0};
     bool ends_expression = false;
     for (size_t g = 0; g < sizeof groups / sizeof *groups; g++) {
@@ -72,6 +95,8 @@ static const char *describe_expected(struct parse_context *ctx, const char *cons
             continue;
         for (size_t i = 0; groups[g].tokens[i]; i++)
             say(&e, groups[g].tokens[i]);
+        if (groups[g].ends_expression && ctx->inside != LBRACE)
+            continue;
         vec_push(ctx->arena, &phrases, groups[g].phrase);
         ends_expression |= groups[g].ends_expression;
     }
@@ -113,15 +138,19 @@ static uint32_t line_of(const struct parse_context *ctx, struct span span)
     return source_position(ctx->diags->map, span.file, span.begin).line;
 }
 
+static bool at_end(const struct parse_context *ctx)
+{
+    return ctx->current.begin == ctx->current.end;
+}
+
 /* The bracket that is still open, where that may be the mistake. */
-static void note_bracket(struct parse_context *ctx, bool closer_expected)
+static void note_bracket(struct parse_context *ctx)
 {
     struct span open = ctx->mismatched;
-    bool at_end = ctx->current.begin == ctx->current.end;
     if (!open.file && ctx->open_count) {
-        struct span top = ctx->open[ctx->open_count - 1].span;
-        if (at_end || (closer_expected && line_of(ctx, top) != line_of(ctx, ctx->current)))
-            open = top;
+        const struct open_bracket *top = &ctx->open[ctx->open_count - 1];
+        if (at_end(ctx) || (top->token != LBRACE && line_of(ctx, top->span) != line_of(ctx, ctx->current)))
+            open = top->span;
     }
     if (open.file && open.begin != ctx->current.begin)
         diag_note(ctx->diags, open, "\"%c\" is opened here", ctx->source->text[open.begin]);
@@ -145,25 +174,34 @@ static void unknown_section(struct parse_context *ctx)
         diag_help(ctx->diags, "a file has the sections model, data and train");
 }
 
-static void help(struct parse_context *ctx, const char *const *names, size_t count, const char *found)
+static const char *previous_word(struct parse_context *ctx)
 {
-    bool same_line = line_of(ctx, ctx->previous) == line_of(ctx, ctx->current);
-    if (ctx->is_value)
-        diag_help(ctx->diags, "a string with any of ( ) [ ] , = \" or spaces in it stands in double quotes");
-    else if (count == 1 && strcmp(names[0], "=") == 0 && strcmp(found, ":") != 0)
-        diag_help(ctx->diags, "what has no word before it is a binding, \"name = expression\"; a pipe needs \"|>\"");
-    else if (is_item_word(found) && among(names, count, "a name") && !among(names, count, found) && same_line)
-        diag_help(ctx->diags, "\"%s\" is a word of the language: choose another name", found);
-    else if (strcmp(found, "=") == 0 && ctx->source->text[ctx->previous.begin] >= 'a' && among(names, count, ":"))
+    return diag_escape(ctx->arena, ctx->source->text + ctx->previous.begin, ctx->previous.end - ctx->previous.begin);
+}
+
+static void help(struct parse_context *ctx, const char *const *names, size_t count, const char *found, bool new_line)
+{
+    const char *before = previous_word(ctx);
+    bool equals_alone = count == 1 && strcmp(names[0], "=") == 0;
+    if (ctx->is_value && !at_end(ctx))
+        diag_help(ctx->diags, "a string with spaces or any of ( ) [ ] , = \" in it stands in double quotes");
+    else if (is_item_word(before) && (equals_alone || strcmp(found, "=") == 0))
+        diag_help(ctx->diags, "%s is a word of the language and cannot name a value", before);
+    else if (equals_alone && (new_line || strcmp(found, "(") == 0 || strcmp(found, "|>") == 0))
+        diag_help(ctx->diags, "if %s is to take what stands before it, write |> %s", before, before);
+    else if (is_item_word(found) && !new_line && among(names, count, "a name") && !among(names, count, found))
+        diag_help(ctx->diags, "%s is a word of the language and cannot name a value", found);
+    else if (among(names, count, ":"))
         diag_help(ctx->diags, "a type follows a colon: image : u8[1, 28, 28]");
-    else if (strcmp(found, ",") == 0 && among(names, count, "}"))
+    else if (strcmp(found, ":") == 0 && among(names, count, "="))
+        diag_help(ctx->diags, "write %s = …", before);
+    else if (strcmp(found, ",") == 0 && ctx->inside == LBRACE)
         diag_help(ctx->diags, "nothing separates items: white space is enough");
 }
 
 void syntax_error(struct parse_context *ctx, const char *const *expected, size_t count, const char *found)
 {
-    bool at_end = ctx->current.begin == ctx->current.end;
-    if (ctx->stopped || (at_end && ctx->brace_reported))
+    if (ctx->stopped || (at_end(ctx) && ctx->brace_reported))
         return;
     if (among(expected, count, "net") && !among(expected, count, "a name")) {
         diag_error(ctx->diags, ctx->current, "a .net file begins with \"net 1\", but this one with %s",
@@ -174,8 +212,10 @@ void syntax_error(struct parse_context *ctx, const char *const *expected, size_t
         unknown_section(ctx);
         return;
     }
-    diag_error(ctx->diags, ctx->current, "expected %s, found %s", describe_expected(ctx, expected, count),
+    bool new_line = !at_end(ctx) && line_of(ctx, ctx->previous) != line_of(ctx, ctx->current);
+    const char *after = new_line ? arena_printf(ctx->arena, " after \"%s\"", previous_word(ctx)) : "";
+    diag_error(ctx->diags, ctx->current, "expected %s%s, found %s", describe_expected(ctx, expected, count), after,
                describe_found(ctx, found));
-    note_bracket(ctx, among(expected, count, ")") || among(expected, count, "]") || among(expected, count, "}"));
-    help(ctx, expected, count, found);
+    note_bracket(ctx);
+    help(ctx, expected, count, found, new_line);
 }

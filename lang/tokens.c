@@ -50,6 +50,7 @@ static int next_token(struct parse_context *ctx, NET_STYPE *value, NET_LTYPE *sp
         parse_stop(ctx);
     int token = ctx->stopped ? 0 : lexer_scan(value, span, ctx->scanner);
     ctx->mismatched = (struct span){0};
+    ctx->inside = ctx->open_count ? ctx->open[ctx->open_count - 1].token : 0;
     if (token == LPAREN || token == LBRACKET || token == LBRACE)
         open_bracket(ctx, token, *span);
     else if (opener_of(token))

@@ -80,25 +80,29 @@ const char *word_string(struct parse_context *ctx, struct span span, const char 
     return out;
 }
 
-void word_unknown(struct parse_context *ctx, struct span span, const char *text, size_t length)
+int word_unknown(struct parse_context *ctx, struct span span, const char *text, size_t length)
 {
     static const struct {
         char character;
+        int token;
         const char *help;
     } helps[] = {
-        {';', "nothing separates items: white space is enough"},
-        {'|', "a pipe is written |>"},
-        {'>', "a pipe is written |>"},
-        {'\'', "strings stand in double quotes"},
-        {'/', "a comment begins with #"},
-        {'+', "there is no arithmetic in net 1"},
-        {'*', "there is no arithmetic in net 1"},
-        {'.', "names have no dots; a number begins with a digit: 0.5"},
+        {';', 0, "nothing separates items: white space is enough"},
+        {'|', PIPE, "a pipe is written |>"},
+        {'>', NET_error, "a pipe is written |>"},
+        {'\'', NET_error, "strings stand in double quotes"},
+        {'/', NET_error, "there is no arithmetic in net 1; a comment begins with #"},
+        {'+', NET_error, "there is no arithmetic in net 1"},
+        {'*', NET_error, "there is no arithmetic in net 1"},
+        {'.', NET_error, "names have no dots; a number begins with a digit: 0.5"},
     };
     diag_error(ctx->diags, span, "\"%s\" has no meaning here", diag_escape(ctx->arena, text, length));
     if ((unsigned char)*text >= 0x80)
-        diag_help(ctx->diags, "names are made of the letters a to z, A to Z, digits and _");
+        diag_help(ctx->diags, "names are made of the letters a to z and A to Z, digits and _");
     for (size_t i = 0; i < sizeof helps / sizeof *helps; i++)
-        if (helps[i].character == *text)
+        if (helps[i].character == *text) {
             diag_help(ctx->diags, "%s", helps[i].help);
+            return helps[i].token;
+        }
+    return NET_error;
 }

@@ -11,6 +11,7 @@ int lexer_scan(NET_STYPE *value, NET_LTYPE *span, void *scanner);
 struct ast_number *word_number(struct parse_context *ctx, struct span span, const char *text, size_t length);
 struct ast_number *word_malformed_number(struct parse_context *ctx, struct span span, const char *text, size_t length);
 const char *word_string(struct parse_context *ctx, struct span span, const char *text, size_t length);
-void word_unknown(struct parse_context *ctx, struct span span, const char *text, size_t length);
+/* Reports it. Returns what to go on with: the token that was meant, NET_error, or 0 to leave it out. */
+int word_unknown(struct parse_context *ctx, struct span span, const char *text, size_t length);
 
 #endif
