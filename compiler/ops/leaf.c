@@ -1,0 +1,31 @@
+/* Leaves, which have the type that their text says, and copies: the batch's rows gathered from the data set, and a value
+ * laid out anew. */
+#include "rules.h"
+
+#include <string.h>
+
+bool leaf_shape(struct graph *graph, struct node *node, struct diag_list *diags)
+{
+    (void)graph;
+    return type_fits(node, diags, &node->output[0]->type, node->attr[0].string ? node->attr[0].string : "its value");
+}
+
+void leaf_reference(const struct node *node, const struct reference_tensor *const *in,
+                    struct reference_tensor *const *out, const struct reference_scalars *scalars)
+{
+    (void)node, (void)in, (void)out, (void)scalars; /* bound by reference_run */
+}
+
+bool same_shape(struct graph *graph, struct node *node, struct diag_list *diags)
+{
+    (void)graph, (void)diags;
+    node->output[0]->type = node->input[0]->type;
+    return true;
+}
+
+void copy_reference(const struct node *node, const struct reference_tensor *const *in,
+                    struct reference_tensor *const *out, const struct reference_scalars *scalars)
+{
+    (void)node, (void)scalars;
+    memcpy(out[0]->data, in[0]->data, (size_t)in[0]->elements * sizeof *out[0]->data);
+}
