@@ -115,6 +115,7 @@ enum result_role {
     RESULT_EXAMPLE_WEIGHT, /* f32[N] */
     RESULT_METRIC,         /* i32[N] */
     RESULT_INPUT_GRADIENT, /* of an f32 input */
+    RESULT_GRADIENT,       /* of a parameter, by its name; append_updates puts updates in their place */
     RESULT_UPDATE,         /* a parameter or optimizer state after its update */
 };
 struct result {

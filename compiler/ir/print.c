@@ -16,6 +16,7 @@ static const char *const role_names[] = {
     [RESULT_EXAMPLE_WEIGHT] = "example_weight",
     [RESULT_METRIC] = "metric",
     [RESULT_INPUT_GRADIENT] = "input_gradient",
+    [RESULT_GRADIENT] = "gradient",
     [RESULT_UPDATE] = "update",
 };
 const size_t result_role_count = sizeof role_names / sizeof *role_names;

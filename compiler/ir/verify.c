@@ -130,6 +130,7 @@ static const struct tensor_type role_types[] = {
     [RESULT_EXAMPLE_WEIGHT] = {.dtype = DT_F32, .rank = 1, .dim = {DIM_N}},
     [RESULT_METRIC] = {.dtype = DT_I32, .rank = 1, .dim = {DIM_N}},
     [RESULT_INPUT_GRADIENT] = {.rank = ~0u},
+    [RESULT_GRADIENT] = {.rank = ~0u},
     [RESULT_UPDATE] = {.rank = ~0u},
 };
 
