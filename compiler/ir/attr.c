@@ -37,6 +37,13 @@ void node_set_int(struct node *node, const char *name, int64_t value)
     attr->i = value;
 }
 
+void node_set_word(struct node *node, const char *name, const char *word)
+{
+    int64_t index = attr_word_index(&node->op->attr[attr_index(node, name)], word, strlen(word));
+    assert(index >= 0);
+    node_set_int(node, name, index);
+}
+
 void node_set_float(struct node *node, const char *name, double value)
 {
     struct attr *attr = &node->attr[attr_index(node, name)];

@@ -161,6 +161,7 @@ const struct attr *node_attr(const struct node *node, const char *name); /* asse
 int64_t node_int(const struct node *node, const char *name);
 double node_float(const struct node *node, const char *name);
 void node_set_int(struct node *node, const char *name, int64_t value); /* INT, BOOL, ENUM */
+void node_set_word(struct node *node, const char *name, const char *word); /* ENUM; one of its words */
 void node_set_float(struct node *node, const char *name, double value);
 void node_set_string(struct graph *graph, struct node *node, const char *name, const char *value);
 void node_set_floats(struct graph *graph, struct node *node, const char *name, uint32_t count, const double *value);
