@@ -1,0 +1,1 @@
+xent_layer(xent_kernel compiler/kernel xent_support xent_abi)

@@ -1,0 +1,448 @@
+/* Applies a schedule: kernel → loop nest.
+ *
+ * Consecutive stores over one index space share a nest of loops over tiles; a tile is evaluated point by point with
+ * everything that points have in common computed once (loops_eval.c). A tile that does not divide its extent leaves an
+ * edge: the same code with fewer rows or lanes. Values that do not depend on the inner loops (lets with reductions or
+ * functions in them) are computed where the loops that they need are open. */
+#include "loops_internal.h"
+
+#include <assert.h>
+#include <string.h>
+
+struct nest {
+    const struct kstatement *const *store;
+    uint32_t stores, rank;
+    const struct kindex *index[KERNEL_MAX_RANK]; /* of the first store, loops outside in */
+    int64_t tile[KERNEL_MAX_RANK];
+    struct tile_index bound[KERNEL_MAX_RANK];
+};
+
+static int64_t scheduled_tile(const struct kernel *kernel, const char *name)
+{
+    for (size_t i = 0; i < kernel->schedule.tile.count; i++)
+        if (strcmp(kernel->schedule.tile.at[i].index, name) == 0)
+            return kernel->schedule.tile.at[i].size;
+    return 0;
+}
+
+static bool is_named(const char *name, const char *wanted)
+{
+    return wanted && strcmp(name, wanted) == 0;
+}
+
+/* ---- which stores share a nest ---- */
+
+static const struct kindex *index_named(const struct kstatement *s, const char *name)
+{
+    for (uint32_t i = 0; i < s->rank; i++)
+        if (strcmp(s->index[i]->name, name) == 0)
+            return s->index[i];
+    return NULL;
+}
+
+static bool same_space(const struct kstatement *x, const struct kstatement *y)
+{
+    if (x->rank != y->rank)
+        return false;
+    for (uint32_t i = 0; i < x->rank; i++) {
+        const struct kindex *other = index_named(y, x->index[i]->name);
+        if (!other || other->extent != x->index[i]->extent)
+            return false;
+    }
+    return true;
+}
+
+/* Whether expr reads `written` at another element than the one that statement `s` is at. */
+static bool reads_elsewhere(const struct kexpr *expr, const struct kbuffer *written, const struct kstatement *writer)
+{
+    if (expr->op == KX_LOAD && expr->buffer == written)
+        for (uint32_t i = 0; i < expr->count; i++)
+            if (expr->arg[i]->op != KX_INDEX || strcmp(expr->arg[i]->index->name, writer->index[i]->name) != 0)
+                return true;
+    if (expr->op == KX_LET && reads_elsewhere(expr->let->value, written, writer))
+        return true;
+    if (expr->op == KX_REDUCE) {
+        const struct kreduce *r = expr->reduce;
+        for (int i = 0; i < 2; i++)
+            if (r->term[i] && reads_elsewhere(r->term[i], written, writer))
+                return true;
+        if (r->from && reads_elsewhere(r->from, written, writer))
+            return true;
+        /* an element's own index bound anew by the reduction is another element */
+        for (uint32_t i = 0; i < r->indices; i++)
+            for (uint32_t k = 0; k < writer->rank; k++)
+                if (strcmp(r->index[i]->name, writer->index[k]->name) == 0 && r->term[0] &&
+                    loops_reads(r->term[0], written))
+                    return true;
+    }
+    for (uint32_t i = 0; i < expr->count; i++)
+        if (reads_elsewhere(expr->arg[i], written, writer))
+            return true;
+    return false;
+}
+
+bool loops_reads(const struct kexpr *expr, const struct kbuffer *buffer)
+{
+    if (expr->op == KX_LOAD && expr->buffer == buffer)
+        return true;
+    if (expr->op == KX_LET && loops_reads(expr->let->value, buffer))
+        return true;
+    if (expr->op == KX_REDUCE) {
+        const struct kreduce *r = expr->reduce;
+        for (int i = 0; i < 2; i++)
+            if (r->term[i] && loops_reads(r->term[i], buffer))
+                return true;
+        if (r->from && loops_reads(r->from, buffer))
+            return true;
+    }
+    for (uint32_t i = 0; i < expr->count; i++)
+        if (loops_reads(expr->arg[i], buffer))
+            return true;
+    return false;
+}
+
+static bool joins_nest(const struct kstatement *const *store, uint32_t stores, const struct kstatement *next)
+{
+    if (!same_space(store[0], next))
+        return false;
+    for (uint32_t i = 0; i < stores; i++)
+        if (reads_elsewhere(next->value, store[i]->buffer, store[i]) ||
+            (store[i]->buffer2 && reads_elsewhere(next->value, store[i]->buffer2, store[i])) ||
+            reads_elsewhere(store[i]->value, next->buffer, next))
+            return false;
+    return true;
+}
+
+uint32_t loops_nest_length(const struct kernel *kernel, size_t first, const struct kstatement **out_store)
+{
+    uint32_t n = 0;
+    for (size_t i = first; i < kernel->statements.count; i++) {
+        const struct kstatement *s = kernel->statements.at[i];
+        if (s->kind != KS_STORE)
+            continue;
+        if (n && !joins_nest(out_store, n, s))
+            break;
+        out_store[n++] = s;
+    }
+    return n;
+}
+
+/* ---- values that belong further out ---- */
+
+static bool is_heavy(const struct kexpr *expr)
+{
+    if (expr->op == KX_REDUCE || expr->op == KX_CALL)
+        return true;
+    if (expr->op == KX_POSITION || (expr->op == KX_LET && is_heavy(expr->let->value)))
+        return true;
+    for (uint32_t i = 0; i < expr->count; i++)
+        if (is_heavy(expr->arg[i]))
+            return true;
+    return false;
+}
+
+/* Calls `found` for each let that expr needs whatever its data are, with arguments that are the nest's own indices. */
+struct let_walk {
+    struct builder *b;
+    const struct nest *nest;
+    uint32_t levels; /* loops open so far */
+    const struct point *point;
+    uint32_t points;
+    const struct kbuffer *reads; /* only lets that read it; NULL: heavy ones */
+    bool newest;                 /* only lets that need the newest loop */
+};
+
+static void walk_lets(const struct let_walk *w, const struct kexpr *expr);
+
+static bool let_is_placed_here(const struct let_walk *w, const struct kexpr *expr)
+{
+    bool newest = w->levels == 0;
+    for (uint32_t i = 0; i < expr->count; i++) {
+        if (expr->arg[i]->op != KX_INDEX)
+            return false;
+        uint32_t level = 0;
+        while (level < w->levels && strcmp(w->nest->index[level]->name, expr->arg[i]->index->name) != 0)
+            level++;
+        if (level == w->levels)
+            return false;
+        newest |= level + 1 == w->levels;
+    }
+    return newest || !w->newest;
+}
+
+static void walk_lets(const struct let_walk *w, const struct kexpr *expr)
+{
+    struct builder *b = w->b;
+    if (expr->op == KX_LET) {
+        walk_lets(w, expr->let->value);
+        bool wanted = w->reads ? loops_reads(expr->let->value, w->reads) : is_heavy(expr->let->value);
+        if (wanted && let_is_placed_here(w, expr)) {
+            const struct lvalue **unused = ARENA_ARRAY(b->arena, const struct lvalue *, w->points);
+            struct point *p = ARENA_ARRAY(b->arena, struct point, w->points);
+            for (uint32_t i = 0; i < w->points; i++) { /* the let's reference may name another store's indices */
+                p[i] = w->point[i];
+                for (uint32_t k = 0; k < expr->count; k++)
+                    for (uint32_t l = 0; l < w->levels; l++)
+                        if (strcmp(w->nest->index[l]->name, expr->arg[k]->index->name) == 0)
+                            p[i].env = env_index(b, p[i].env, expr->arg[k]->index,
+                                                 env_find(w->point[i].env, w->nest->index[l])->index);
+            }
+            eval(b, expr, w->points, p, unused);
+        }
+        return;
+    }
+    if (expr->op == KX_REDUCE) {
+        bool hidden = expr->reduce->conditions > 0; /* terms may be absent, or an index means another one inside */
+        for (uint32_t i = 0; i < expr->reduce->indices; i++)
+            for (uint32_t l = 0; l < w->nest->rank; l++)
+                hidden |= strcmp(expr->reduce->index[i]->name, w->nest->index[l]->name) == 0;
+        if (expr->reduce->from)
+            walk_lets(w, expr->reduce->from);
+        if (!hidden)
+            for (int i = 0; i < 2; i++)
+                if (expr->reduce->term[i])
+                    walk_lets(w, expr->reduce->term[i]);
+        return;
+    }
+    uint32_t sure = expr->op == KX_WHERE || expr->op == KX_LAND || expr->op == KX_LOR ? 1 : expr->count;
+    for (uint32_t i = 0; i < sure; i++)
+        walk_lets(w, expr->arg[i]);
+}
+
+/* ---- points of the tile ---- */
+
+static struct point *make_points(struct builder *b, const struct nest *nest, uint32_t levels, uint32_t *out_count)
+{
+    uint32_t count = 1, steps[KERNEL_MAX_RANK];
+    for (uint32_t l = 0; l < levels; l++) {
+        const struct tile_index *t = &nest->bound[l];
+        steps[l] = (uint32_t)(t->lanes ? (t->count + b->lanes - 1) / b->lanes : t->count);
+        count *= steps[l];
+    }
+    struct point *point = ARENA_ARRAY(b->arena, struct point, count);
+    for (uint32_t i = 0; i < count; i++) {
+        point[i] = (struct point){.valid = b->lanes};
+        uint32_t rest = i;
+        for (uint32_t l = levels; l-- > 0;) {
+            const struct tile_index *t = &nest->bound[l];
+            int64_t offset = rest % steps[l];
+            rest /= steps[l];
+            struct lindex to = {.base = t->base};
+            if (t->lanes) {
+                offset *= b->lanes;
+                to.lane = b->lanes > 1;
+                if (t->count - offset < b->lanes)
+                    point[i].valid = (uint32_t)(t->count - offset);
+            }
+            to.base.constant += offset;
+            for (uint32_t s = 0; s < nest->stores; s++) /* every store names the index by an object of its own */
+                point[i].env = env_index(b, point[i].env, index_named(nest->store[s], nest->index[l]->name), to);
+        }
+    }
+    *out_count = count;
+    return point;
+}
+
+static void hoist(struct builder *b, const struct nest *nest, uint32_t levels)
+{
+    uint32_t count;
+    struct point *point = make_points(b, nest, levels, &count);
+    struct let_walk w = {b, nest, levels, point, count, NULL, true};
+    for (uint32_t s = 0; s < nest->stores; s++)
+        walk_lets(&w, nest->store[s]->value);
+}
+
+static void prefetch_tile(struct builder *b, const struct nest *nest, uint32_t count, const struct point *point)
+{
+    const struct kschedule *schedule = &b->kernel->schedule;
+    for (uint32_t s = 0; s < nest->stores; s++)
+        for (size_t i = 0; i < schedule->prefetch.count; i++) {
+            const struct kbuffer *buffer = nest->store[s]->buffer;
+            if (strcmp(schedule->prefetch.at[i], buffer->name) != 0)
+                continue;
+            for (uint32_t p = 0; p < count; p++) {
+                struct lindex subscript[KERNEL_MAX_RANK];
+                for (uint32_t d = 0; d < nest->rank; d++)
+                    subscript[d] = env_find(point[p].env, nest->store[s]->index[d])->index;
+                struct laddress a = eval_address(b, buffer, subscript);
+                if (a.index)
+                    continue;
+                struct lstatement *line = emit(b, LS_PREFETCH);
+                line->place = a.place;
+                line->write = true;
+            }
+        }
+}
+
+static void fill_tile(struct builder *b, struct nest *nest)
+{
+    uint32_t count;
+    struct point *point = make_points(b, nest, nest->rank, &count);
+    prefetch_tile(b, nest, count, point);
+    /* lets keep the values that they had before an inout is written */
+    for (uint32_t s = 0; s < nest->stores; s++)
+        if (nest->store[s]->buffer->access == KA_INOUT)
+            for (uint32_t later = s + 1; later < nest->stores; later++) {
+                struct let_walk w = {b, nest, nest->rank, point, count, nest->store[s]->buffer, false};
+                walk_lets(&w, nest->store[later]->value);
+            }
+    for (uint32_t s = 0; s < nest->stores; s++) {
+        const struct tile_index *index[KERNEL_MAX_RANK];
+        for (uint32_t d = 0; d < nest->rank; d++)
+            for (uint32_t l = 0; l < nest->rank; l++)
+                if (strcmp(nest->index[l]->name, nest->store[s]->index[d]->name) == 0)
+                    index[d] = &nest->bound[l];
+        store_tile(b, nest->store[s], index, count, point);
+    }
+}
+
+/* ---- the loops ---- */
+
+static void open_level(struct builder *b, struct nest *nest, uint32_t level);
+
+static void enter_tile(struct builder *b, struct nest *nest, uint32_t level, struct laffine base, int64_t count)
+{
+    struct tile_index *t = &nest->bound[level];
+    t->base = base;
+    t->count = count;
+    if (level + 1 < nest->rank)
+        hoist(b, nest, level + 1);
+    open_level(b, nest, level + 1);
+}
+
+/* if (tile < whole) a whole tile, else the edge */
+static void enter_either(struct builder *b, struct nest *nest, uint32_t level, const struct lterm *var, int64_t whole)
+{
+    int64_t tile = nest->tile[level], extent = nest->index[level]->extent;
+    struct laffine number = affine_term(b, var, 1);
+    const struct lvalue *n = value_integer(b, &number);
+    struct lstatement *branch = emit(b, LS_IF);
+    const struct lvalue *is_whole = NULL;
+    b->block->list.count--; /* the condition stands before the branch */
+    is_whole = value_binary(b, KX_LT, KT_BOOL, n, value_i32(b, (int32_t)whole));
+    vec_push(b->arena, &b->block->list, branch);
+    branch->value = is_whole;
+    struct lblock *outer = b->block;
+    size_t mark = scope_open(b);
+    b->block = &branch->body;
+    enter_tile(b, nest, level, affine_term(b, var, tile), tile);
+    scope_close(b, mark);
+    mark = scope_open(b);
+    b->block = &branch->otherwise;
+    enter_tile(b, nest, level, affine_constant(whole * tile), extent % tile);
+    scope_close(b, mark);
+    b->block = outer;
+}
+
+static void open_level(struct builder *b, struct nest *nest, uint32_t level)
+{
+    if (level == nest->rank) {
+        fill_tile(b, nest);
+        return;
+    }
+    const struct kindex *index = nest->index[level];
+    int64_t tile = nest->tile[level], extent = index->extent, whole = extent / tile, edge = extent % tile;
+    bool parallel = is_named(index->name, b->kernel->schedule.parallel);
+    nest->bound[level].name = index->name;
+    nest->bound[level].lanes = is_named(index->name, b->kernel->schedule.lanes);
+    struct laffine zero = affine_constant(0);
+    if (parallel && whole + (edge != 0) > 1) {
+        const struct lterm *var = term_var(b, index->name, 0, whole + (edge != 0) - 1);
+        struct laffine end = affine_constant(whole + (edge != 0));
+        struct loop_frame frame = loop_open(b, var, &zero, 1, &end, 1);
+        frame.loop->parallel = true;
+        if (edge)
+            enter_either(b, nest, level, var, whole);
+        else
+            enter_tile(b, nest, level, affine_term(b, var, tile), tile);
+        loop_close(b, &frame, 0, NULL);
+        return;
+    }
+    if (whole > 1) {
+        const struct lterm *var = term_var(b, index->name, 0, whole - 1);
+        struct laffine end = affine_constant(whole);
+        struct loop_frame frame = loop_open(b, var, &zero, 1, &end, 1);
+        enter_tile(b, nest, level, affine_term(b, var, tile), tile);
+        loop_close(b, &frame, 0, NULL);
+    } else if (whole == 1) {
+        size_t mark = scope_open(b);
+        enter_tile(b, nest, level, zero, tile);
+        scope_close(b, mark);
+    }
+    if (edge) {
+        size_t mark = scope_open(b);
+        enter_tile(b, nest, level, affine_constant(whole * tile), edge);
+        scope_close(b, mark);
+    }
+}
+
+/* Indices that the schedule orders first, then the others as the store has them. */
+static void order_indices(const struct kernel *kernel, struct nest *nest)
+{
+    const struct kstatement *s = nest->store[0];
+    uint32_t n = 0;
+    for (size_t i = 0; i < kernel->schedule.order.count; i++) {
+        const struct kindex *index = index_named(s, kernel->schedule.order.at[i]);
+        if (index)
+            nest->index[n++] = index;
+    }
+    for (uint32_t i = 0; i < s->rank; i++) {
+        bool placed = false;
+        for (uint32_t k = 0; k < n; k++)
+            placed |= nest->index[k] == s->index[i];
+        if (!placed)
+            nest->index[n++] = s->index[i];
+    }
+}
+
+static void lower_nest(struct builder *b, const struct kstatement *const *store, uint32_t stores)
+{
+    struct nest nest = {.store = store, .stores = stores, .rank = store[0]->rank};
+    order_indices(b->kernel, &nest);
+    bool parallel = false;
+    for (uint32_t l = 0; l < nest.rank; l++) {
+        const struct kindex *index = nest.index[l];
+        int64_t tile = scheduled_tile(b->kernel, index->name), room = index->extent;
+        if (is_named(index->name, b->kernel->schedule.lanes)) {
+            room = (room + b->lanes - 1) / b->lanes * b->lanes;
+            tile = (tile + b->lanes - 1) / b->lanes * b->lanes;
+            if (tile == 0)
+                tile = b->lanes;
+        }
+        nest.tile[l] = tile < 1 ? 1 : tile > room ? room : tile;
+        parallel |= is_named(index->name, b->kernel->schedule.parallel) && nest.tile[l] < index->extent;
+    }
+    struct lblock *outer = b->block;
+    size_t mark = scope_open(b);
+    if (!parallel)
+        b->block = &emit(b, LS_ONCE)->body;
+    hoist(b, &nest, 0);
+    open_level(b, &nest, 0);
+    scope_close(b, mark);
+    b->block = outer;
+}
+
+struct lkernel *kernel_to_loops(struct arena *arena, const struct kprogram *program, const struct kernel *kernel,
+                                const struct ktarget *target)
+{
+    struct lkernel *out = ARENA_NEW(arena, struct lkernel);
+    out->kernel = kernel;
+    out->lanes = kernel->schedule.lanes ? target->lanes : 1;
+    struct builder b = {.arena = arena, .program = program, .kernel = kernel, .target = target, .out = out,
+                        .lanes = out->lanes, .block = &out->body,
+                        .bucket = ARENA_ARRAY(arena, uint32_t, MEMO_BUCKETS),
+                        .version = ARENA_ARRAY(arena, uint32_t, kernel->buffers.count + 1), .hint = "v"};
+    const struct kstatement **store = ARENA_ARRAY(arena, const struct kstatement *, kernel->statements.count + 1);
+    size_t next = 0;
+    for (;;) {
+        uint32_t n = loops_nest_length(kernel, next, store);
+        if (n == 0)
+            return out;
+        const struct kstatement **copy = ARENA_ARRAY(arena, const struct kstatement *, n);
+        memcpy(copy, store, n * sizeof *copy);
+        lower_nest(&b, copy, n);
+        while (next < kernel->statements.count && kernel->statements.at[next] != store[n - 1])
+            next++;
+        next++;
+    }
+}

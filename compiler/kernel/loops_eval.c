@@ -1,0 +1,667 @@
+/* Expressions over tiles: one register per point, elementwise operations shared through the memo, reductions evaluated
+ * once for all the points that differ. */
+#include "loops_internal.h"
+
+#include <assert.h>
+#include <string.h>
+
+const struct env *env_index(struct builder *b, const struct env *outer, const struct kindex *index, struct lindex to)
+{
+    struct env *e = ARENA_NEW(b->arena, struct env);
+    *e = (struct env){.kind = BIND_INDEX, .key = index, .index = to, .outer = outer};
+    return e;
+}
+
+const struct env *env_value(struct builder *b, const struct env *outer, enum binding_kind kind, const void *key,
+                            const struct lvalue *value)
+{
+    struct env *e = ARENA_NEW(b->arena, struct env);
+    *e = (struct env){.kind = kind, .key = key, .value = value, .outer = outer};
+    return e;
+}
+
+const struct env *env_find(const struct env *env, const void *key)
+{
+    while (env && env->key != key)
+        env = env->outer;
+    return env;
+}
+
+bool schedule_unrolls(const struct kernel *kernel, const struct kindex *index)
+{
+    for (size_t i = 0; i < kernel->schedule.unroll.count; i++)
+        if (strcmp(kernel->schedule.unroll.at[i], index->name) == 0)
+            return true;
+    return false;
+}
+
+/* ---- integers ---- */
+
+static struct lindex index_from_value(struct builder *b, const struct lvalue *value, int64_t most)
+{
+    if (value->width > 1)
+        return (struct lindex){.vector = value};
+    const struct lterm *term = term_value(b, value, 0, most);
+    return (struct lindex){.base = affine_term(b, term, 1)};
+}
+
+static const struct lvalue *eval_one(struct builder *b, const struct kexpr *expr, const struct point *point)
+{
+    const struct lvalue *value;
+    eval(b, expr, 1, point, &value);
+    return value;
+}
+
+/* x / d or x % d with lanes in x: exact while a whole vector falls into one block of d elements */
+static bool divide_lanes(struct builder *b, const struct lindex *x, int64_t d, bool remainder, struct lindex *out)
+{
+    if (x->vector)
+        return false;
+    if (x->lane == 0) {
+        out->base = remainder ? affine_mod(b, &x->base, d) : affine_div(b, &x->base, d);
+        return true;
+    }
+    if (x->lane != 1 || d % b->lanes || !affine_is_multiple(&x->base, b->lanes))
+        return false;
+    out->base = remainder ? affine_mod(b, &x->base, d) : affine_div(b, &x->base, d);
+    out->lane = remainder;
+    return true;
+}
+
+static struct lindex index_divide(struct builder *b, const struct lindex *x, int64_t d, bool remainder)
+{
+    struct lindex out = {0};
+    if (divide_lanes(b, x, d, remainder, &out))
+        return out;
+    const struct lvalue *v = value_index(b, x);
+    v = value_binary(b, remainder ? KX_MOD : KX_DIV, KT_I32, v, value_i32(b, (int32_t)d));
+    return index_from_value(b, v, remainder ? d - 1 : affine_most(&x->base));
+}
+
+struct lindex eval_index(struct builder *b, const struct kexpr *expr, const struct point *point)
+{
+    switch (expr->op) {
+    case KX_CONST_I32:
+        return (struct lindex){.base = affine_constant(expr->i32)};
+    case KX_INDEX:
+        return env_find(point->env, expr->index)->index;
+    case KX_ADD:
+    case KX_SUB: {
+        struct lindex x = eval_index(b, expr->arg[0], point), y = eval_index(b, expr->arg[1], point);
+        int64_t sign = expr->op == KX_ADD ? 1 : -1;
+        if (y.vector && (sign < 0 || x.vector))
+            break;
+        return (struct lindex){affine_add(b, &x.base, &y.base, sign), x.lane + sign * y.lane,
+                               x.vector ? x.vector : y.vector};
+    }
+    case KX_MUL: {
+        struct lindex x = eval_index(b, expr->arg[0], point), y = eval_index(b, expr->arg[1], point);
+        struct lindex *factor = x.base.count || x.lane || x.vector ? &y : &x, *other = factor == &x ? &y : &x;
+        if (factor->base.count || factor->lane || factor->vector || other->vector)
+            break;
+        return (struct lindex){affine_scale(b, &other->base, factor->base.constant),
+                               other->lane * factor->base.constant, NULL};
+    }
+    case KX_DIV:
+    case KX_MOD: {
+        struct lindex x = eval_index(b, expr->arg[0], point), y = eval_index(b, expr->arg[1], point);
+        return index_divide(b, &x, y.base.constant, expr->op == KX_MOD);
+    }
+    case KX_LET: {
+        struct lindex *args = ARENA_ARRAY(b->arena, struct lindex, expr->count);
+        for (uint32_t i = 0; i < expr->count; i++)
+            args[i] = eval_index(b, expr->arg[i], point);
+        if (env_find(point->env, expr->let))
+            break;
+        struct point inner = *point;
+        inner.env = NULL;
+        for (uint32_t i = 0; i < expr->count; i++)
+            inner.env = env_index(b, inner.env, expr->let->index[i], args[i]);
+        if (expr->let->value->op == KX_LOAD || expr->let->value->op == KX_REDUCE)
+            break;
+        return eval_index(b, expr->let->value, &inner);
+    }
+    default:
+        break;
+    }
+    return index_from_value(b, eval_one(b, expr, point), INT32_MAX);
+}
+
+/* ---- what an expression depends on ---- */
+
+static void signature_expr(struct builder *b, const struct kexpr *expr, const struct point *point,
+                           struct lsignature *out)
+{
+    switch (expr->op) {
+    case KX_INDEX: {
+        const struct env *e = env_find(point->env, expr->index);
+        if (!e) /* bound by a reduction inside */
+            return;
+        vec_push(b->arena, &out->words, (uint64_t)(uintptr_t)expr->index);
+        vec_push(b->arena, &out->words, (uint64_t)e->index.base.constant);
+        for (uint32_t i = 0; i < e->index.base.count; i++) {
+            vec_push(b->arena, &out->words, (uint64_t)(uintptr_t)e->index.base.product[i].term);
+            vec_push(b->arena, &out->words, (uint64_t)e->index.base.product[i].factor);
+        }
+        vec_push(b->arena, &out->words, (uint64_t)e->index.lane);
+        vec_push(b->arena, &out->words, (uint64_t)(uintptr_t)e->index.vector);
+        if (e->index.lane)
+            vec_push(b->arena, &out->words, (uint64_t)(uintptr_t)point->mask + point->valid);
+        return;
+    }
+    case KX_SCALAR:
+    case KX_LET: {
+        const struct env *e = env_find(point->env, expr->op == KX_LET ? (const void *)expr->let : expr->scalar);
+        if (e)
+            vec_push(b->arena, &out->words, (uint64_t)(uintptr_t)e->value);
+        break;
+    }
+    case KX_LOAD:
+        vec_push(b->arena, &out->words, b->version[expr->buffer->number]);
+        break;
+    case KX_REDUCE: {
+        const struct kreduce *r = expr->reduce;
+        for (int i = 0; i < 2; i++)
+            if (r->term[i])
+                signature_expr(b, r->term[i], point, out);
+        if (r->from)
+            signature_expr(b, r->from, point, out);
+        for (uint32_t i = 0; i < r->conditions; i++)
+            signature_expr(b, r->condition[i].value, point, out);
+        break;
+    }
+    default:
+        break;
+    }
+    for (uint32_t i = 0; i < expr->count; i++)
+        signature_expr(b, expr->arg[i], point, out);
+}
+
+void eval_signature(struct builder *b, const struct kexpr *expr, const struct point *point, struct lsignature *out)
+{
+    vec_push(b->arena, &out->words, (uint64_t)(uintptr_t)expr);
+    signature_expr(b, expr, point, out);
+}
+
+bool eval_is_wide(struct builder *b, const struct kexpr *expr, const struct env *env)
+{
+    if (b->lanes == 1)
+        return false;
+    if (expr->op == KX_INDEX) {
+        const struct env *e = env_find(env, expr->index);
+        return e && (e->index.lane || e->index.vector);
+    }
+    if (expr->op == KX_LET || expr->op == KX_SCALAR) {
+        const struct env *e = env_find(env, expr->op == KX_LET ? (const void *)expr->let : expr->scalar);
+        if (e && e->value->width > 1)
+            return true;
+    }
+    if (expr->op == KX_REDUCE) {
+        const struct kreduce *r = expr->reduce;
+        for (int i = 0; i < 2; i++)
+            if (r->term[i] && eval_is_wide(b, r->term[i], env))
+                return true;
+        if (r->from && eval_is_wide(b, r->from, env))
+            return true;
+        for (uint32_t i = 0; i < r->conditions; i++)
+            if (eval_is_wide(b, r->condition[i].value, env))
+                return true;
+    }
+    for (uint32_t i = 0; i < expr->count; i++)
+        if (eval_is_wide(b, expr->arg[i], env))
+            return true;
+    return false;
+}
+
+/* ---- loads ---- */
+
+struct laddress eval_address(struct builder *b, const struct kbuffer *buffer, const struct lindex *subscript)
+{
+    struct lindex sum = {0};
+    for (uint32_t i = 0; i < buffer->layout.count; i++) {
+        const struct kdigit *d = &buffer->layout.digit[i];
+        struct lindex x = subscript[d->dim];
+        if (d->div > 1)
+            x = index_divide(b, &x, d->div, false);
+        if (d->mod)
+            x = index_divide(b, &x, d->mod, true);
+        sum.base = affine_add(b, &sum.base, &x.base, d->stride);
+        sum.lane += x.lane * d->stride;
+        if (x.vector) {
+            const struct lvalue *v = d->stride == 1 ? x.vector
+                                                    : value_binary(b, KX_MUL, KT_I32, x.vector,
+                                                                   value_i32(b, (int32_t)d->stride));
+            sum.vector = sum.vector ? value_binary(b, KX_ADD, KT_I32, sum.vector, v) : v;
+        }
+    }
+    struct laddress a = {.place = {.buffer = buffer, .element = sum.base}, .stride = sum.lane};
+    if (sum.vector) {
+        if (sum.lane) {
+            struct lindex lanes = {.lane = sum.lane, .vector = sum.vector};
+            sum.vector = value_index(b, &lanes);
+        }
+        a.index = sum.vector;
+        a.stride = 1;
+    }
+    return a;
+}
+
+/* Whether every lane's element lies inside the buffer's memory, whatever the loops' variables are. */
+static bool address_is_inside(const struct builder *b, const struct laddress *a)
+{
+    const struct kbuffer *buffer = a->place.buffer;
+    if (a->index || (buffer->rank && buffer->extent[0] == KERNEL_UNKNOWN))
+        return false;
+    int64_t last = a->stride * (b->lanes - 1);
+    return affine_least(&a->place.element) + (last < 0 ? last : 0) >= 0 &&
+           affine_most(&a->place.element) + (last > 0 ? last : 0) < buffer->layout.elements;
+}
+
+static const struct lvalue *valid_mask(struct builder *b, const struct point *point)
+{
+    const struct lvalue *mask = point->mask ? value_splat(b, point->mask) : NULL;
+    if (point->valid < b->lanes) {
+        const struct lvalue *in =
+            value_binary(b, KX_LT, KT_BOOL, value_lane(b), value_i32(b, (int32_t)point->valid));
+        mask = mask ? value_binary(b, KX_LAND, KT_BOOL, mask, in) : in;
+    }
+    return mask;
+}
+
+static const struct lvalue *eval_load(struct builder *b, const struct kexpr *expr, const struct point *point)
+{
+    struct lindex subscript[KERNEL_MAX_RANK];
+    for (uint32_t i = 0; i < expr->count; i++)
+        subscript[i] = eval_index(b, expr->arg[i], point);
+    struct laddress a = eval_address(b, expr->buffer, subscript);
+    if (!a.index && a.stride == 0 && !point->mask)
+        return value_load(b, &a.place, expr->type, 1, 1, NULL, NULL, false);
+    const struct lvalue *mask = NULL;
+    if ((point->mask || point->valid < b->lanes) && !address_is_inside(b, &a))
+        mask = valid_mask(b, point);
+    if (!a.index && a.stride == 0 && !mask)
+        return value_load(b, &a.place, expr->type, 1, 1, NULL, NULL, false);
+    bool aligned = a.stride == 1 && !a.index && affine_is_multiple(&a.place.element, b->lanes) &&
+                   expr->buffer->extent[0] != KERNEL_UNKNOWN;
+    return value_load(b, &a.place, expr->type, b->lanes, a.stride, a.index, mask, aligned);
+}
+
+/* ---- comparisons of integers that the ranges decide ---- */
+
+static bool is_static_integer(const struct kexpr *expr)
+{
+    if (expr->type != KT_I32)
+        return false;
+    switch (expr->op) {
+    case KX_CONST_I32:
+    case KX_INDEX:
+        return true;
+    case KX_ADD:
+    case KX_SUB:
+    case KX_MUL:
+        return is_static_integer(expr->arg[0]) && is_static_integer(expr->arg[1]);
+    case KX_DIV:
+    case KX_MOD:
+        return is_static_integer(expr->arg[0]) && expr->arg[1]->op == KX_CONST_I32;
+    default:
+        return false;
+    }
+}
+
+/* -1 unknown, else the truth of `x op y` */
+static int decide(enum kop op, int64_t least, int64_t most)
+{ /* of x - y */
+    switch (op) {
+    case KX_LT:
+        return most < 0 ? 1 : least >= 0 ? 0 : -1;
+    case KX_LE:
+        return most <= 0 ? 1 : least > 0 ? 0 : -1;
+    case KX_GT:
+        return least > 0 ? 1 : most <= 0 ? 0 : -1;
+    case KX_GE:
+        return least >= 0 ? 1 : most < 0 ? 0 : -1;
+    case KX_EQ:
+        return least == 0 && most == 0 ? 1 : least > 0 || most < 0 ? 0 : -1;
+    case KX_NE:
+        return least == 0 && most == 0 ? 0 : least > 0 || most < 0 ? 1 : -1;
+    default:
+        return -1;
+    }
+}
+
+static const struct lvalue *compare_statically(struct builder *b, const struct kexpr *expr, const struct point *point)
+{
+    if (expr->count != 2 || !is_static_integer(expr->arg[0]) || !is_static_integer(expr->arg[1]))
+        return NULL;
+    struct lindex x = eval_index(b, expr->arg[0], point), y = eval_index(b, expr->arg[1], point);
+    if (x.lane || y.lane || x.vector || y.vector)
+        return NULL;
+    struct laffine difference = affine_add(b, &x.base, &y.base, -1);
+    int truth = decide(expr->op, affine_least(&difference), affine_most(&difference));
+    return truth < 0 ? NULL : value_bool(b, truth);
+}
+
+/* ---- branches ---- */
+
+static struct point *with_mask(struct builder *b, uint32_t count, const struct point *point,
+                               const struct lvalue *const *condition, bool truth)
+{
+    struct point *p = ARENA_ARRAY(b->arena, struct point, count);
+    for (uint32_t i = 0; i < count; i++) {
+        p[i] = point[i];
+        if (condition[i]->width == 1)
+            continue;
+        const struct lvalue *c = condition[i];
+        if (!truth)
+            c = value_kop(b, KX_NOT, KT_BOOL, 1, &c);
+        p[i].mask = p[i].mask ? value_binary(b, KX_LAND, KT_BOOL, p[i].mask, c) : c;
+    }
+    return p;
+}
+
+/* Runtime branch on a scalar condition shared by all the points. */
+static void eval_if(struct builder *b, const struct lvalue *condition, const struct kexpr *then,
+                    const struct kexpr *otherwise, uint32_t count, const struct point *point,
+                    const struct lvalue **out)
+{
+    struct lcarried *yield = ARENA_ARRAY(b->arena, struct lcarried, count);
+    for (uint32_t i = 0; i < count; i++) {
+        bool wide = eval_is_wide(b, then, point[i].env) || eval_is_wide(b, otherwise, point[i].env) || point[i].mask;
+        yield[i].phi = value_phi(b, then->type, wide ? b->lanes : 1);
+        out[i] = yield[i].phi;
+    }
+    struct lstatement *branch = emit(b, LS_IF);
+    branch->value = condition;
+    branch->carries = count;
+    branch->carried = yield;
+    struct lblock *outer = b->block;
+    for (int side = 0; side < 2; side++) {
+        const struct lvalue **result = ARENA_ARRAY(b->arena, const struct lvalue *, count);
+        size_t mark = scope_open(b);
+        b->block = side ? &branch->otherwise : &branch->body;
+        eval(b, side ? otherwise : then, count, point, result);
+        for (uint32_t i = 0; i < count; i++) {
+            const struct lvalue *r = yield[i].phi->width > 1 ? value_splat(b, result[i]) : result[i];
+            *(side ? &yield[i].next : &yield[i].first) = r;
+        }
+        scope_close(b, mark);
+    }
+    b->block = outer;
+}
+
+static bool is_plain(const struct kexpr *expr)
+{
+    return expr->op == KX_CONST_F32 || expr->op == KX_CONST_I32 || expr->op == KX_CONST_BOOL;
+}
+
+/* `then` where the condition holds, else `otherwise`, reading only what the condition lets be read. */
+static void eval_where(struct builder *b, const struct lvalue *const *condition, const struct kexpr *then,
+                       const struct kexpr *otherwise, uint32_t count, const struct point *point,
+                       const struct lvalue **out)
+{
+    bool *done = ARENA_ARRAY(b->arena, bool, count);
+    for (uint32_t i = 0; i < count; i++) {
+        if (done[i])
+            continue;
+        /* the points of one kind together: same known condition, same scalar condition, or all wide ones */
+        bool known = false, truth = value_is_bool(condition[i], &known);
+        uint32_t *pick = ARENA_ARRAY(b->arena, uint32_t, count), n = 0;
+        for (uint32_t j = i; j < count; j++) {
+            bool known_j = false, truth_j = value_is_bool(condition[j], &known_j);
+            bool alike = truth ? truth_j && known_j == known
+                               : !truth_j && (condition[i]->width == 1 ? condition[j] == condition[i]
+                                                                       : condition[j]->width > 1);
+            if (!done[j] && alike) {
+                done[j] = true;
+                pick[n++] = j;
+            }
+        }
+        struct point *p = ARENA_ARRAY(b->arena, struct point, n);
+        const struct lvalue **c = ARENA_ARRAY(b->arena, const struct lvalue *, n);
+        const struct lvalue **r = ARENA_ARRAY(b->arena, const struct lvalue *, n);
+        for (uint32_t j = 0; j < n; j++) {
+            p[j] = point[pick[j]];
+            c[j] = condition[pick[j]];
+        }
+        if (truth) {
+            eval(b, known ? then : otherwise, n, p, r);
+        } else if (condition[i]->width == 1 && !(is_plain(then) && is_plain(otherwise))) {
+            eval_if(b, condition[i], then, otherwise, n, p, r);
+        } else {
+            const struct lvalue **s = ARENA_ARRAY(b->arena, const struct lvalue *, n);
+            eval(b, then, n, with_mask(b, n, p, c, true), r);
+            eval(b, otherwise, n, with_mask(b, n, p, c, false), s);
+            for (uint32_t j = 0; j < n; j++)
+                r[j] = value_kop(b, KX_SELECT, then->type, 3, (const struct lvalue *[]){c[j], r[j], s[j]});
+        }
+        for (uint32_t j = 0; j < n; j++)
+            out[pick[j]] = r[j];
+    }
+}
+
+/* ---- lets and functions ---- */
+
+void eval_let(struct builder *b, const struct klet *let, uint32_t count, const struct point *point,
+              struct lindex *const *args, const struct lvalue **out)
+{
+    struct point *inner = ARENA_ARRAY(b->arena, struct point, count);
+    for (uint32_t i = 0; i < count; i++) {
+        inner[i] = point[i];
+        inner[i].env = NULL;
+        for (uint32_t k = 0; k < let->rank; k++)
+            inner[i].env = env_index(b, inner[i].env, let->index[k], args[i][k]);
+    }
+    eval(b, let->value, count, inner, out);
+}
+
+/* The memo holds lets by their arguments, so a let is evaluated once per scope, at its definition's values. */
+static void eval_let_reference(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point,
+                               const struct lvalue **out)
+{
+    struct point *todo = ARENA_ARRAY(b->arena, struct point, count);
+    struct lindex **args = ARENA_ARRAY(b->arena, struct lindex *, count);
+    const struct lvalue **result = ARENA_ARRAY(b->arena, const struct lvalue *, count);
+    struct lsignature *key = ARENA_ARRAY(b->arena, struct lsignature, count);
+    uint32_t *same_as = ARENA_ARRAY(b->arena, uint32_t, count), n = 0;
+    enum { KNOWN = UINT32_MAX };
+    for (uint32_t i = 0; i < count; i++) {
+        struct lindex *a = ARENA_ARRAY(b->arena, struct lindex, expr->count ? expr->count : 1);
+        struct lsignature k = {0};
+        vec_push(b->arena, &k.words, (uint64_t)(uintptr_t)expr->let);
+        vec_push(b->arena, &k.words, (uint64_t)(uintptr_t)point[i].mask);
+        for (uint32_t d = 0; d < expr->count; d++) {
+            a[d] = eval_index(b, expr->arg[d], &point[i]);
+            vec_push(b->arena, &k.words, (uint64_t)a[d].base.constant);
+            for (uint32_t t = 0; t < a[d].base.count; t++) {
+                vec_push(b->arena, &k.words, (uint64_t)(uintptr_t)a[d].base.product[t].term);
+                vec_push(b->arena, &k.words, (uint64_t)a[d].base.product[t].factor);
+            }
+            vec_push(b->arena, &k.words, (uint64_t)a[d].lane);
+            vec_push(b->arena, &k.words, (uint64_t)(uintptr_t)a[d].vector);
+            if (a[d].lane)
+                vec_push(b->arena, &k.words, point[i].valid);
+        }
+        uint64_t hash;
+        out[i] = memo_find(b, k.words.at, (uint32_t)k.words.count, &hash);
+        same_as[i] = KNOWN;
+        if (out[i])
+            continue;
+        for (uint32_t j = 0; j < n; j++)
+            if (key[j].words.count == k.words.count &&
+                memcmp(key[j].words.at, k.words.at, k.words.count * sizeof *k.words.at) == 0)
+                same_as[i] = j;
+        if (same_as[i] == KNOWN) {
+            key[n] = k;
+            todo[n] = point[i];
+            args[n] = a;
+            same_as[i] = n++;
+        }
+    }
+    if (n == 0)
+        return;
+    eval_let(b, expr->let, n, todo, args, result);
+    for (uint32_t j = 0; j < n; j++) {
+        uint64_t hash;
+        if (!memo_find(b, key[j].words.at, (uint32_t)key[j].words.count, &hash))
+            memo_add(b, key[j].words.at, (uint32_t)key[j].words.count, hash, result[j]);
+    }
+    for (uint32_t i = 0; i < count; i++)
+        if (same_as[i] != KNOWN)
+            out[i] = result[same_as[i]];
+}
+
+static const struct lvalue *eval_function(struct builder *b, const struct kexpr *expr, const struct point *point,
+                                          const struct lvalue *const *arg)
+{
+    const struct kfunction *f = expr->function;
+    struct point p = {.valid = b->lanes};
+    for (uint32_t i = 0; i < f->parameters; i++)
+        p.env = env_value(b, p.env, BIND_SCALAR, f->parameter[i], arg[i]);
+    for (uint32_t i = 0; i < f->lets; i++)
+        p.env = env_value(b, p.env, BIND_LET, f->let[i], eval_one(b, f->let[i]->value, &p));
+    (void)point;
+    return eval_one(b, f->body, &p);
+}
+
+/* ---- reductions: only the points that differ, and what was computed before is found again ---- */
+
+static void eval_reduction(struct builder *b, const struct kexpr *expr, bool position, uint32_t count,
+                           const struct point *point, const struct lvalue **out)
+{
+    struct point *todo = ARENA_ARRAY(b->arena, struct point, count);
+    struct lsignature *key = ARENA_ARRAY(b->arena, struct lsignature, count);
+    uint32_t *same_as = ARENA_ARRAY(b->arena, uint32_t, count), n = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct lsignature k = {0};
+        vec_push(b->arena, &k.words, position);
+        eval_signature(b, expr, &point[i], &k);
+        uint64_t hash;
+        out[i] = memo_find(b, k.words.at, (uint32_t)k.words.count, &hash);
+        if (out[i])
+            continue;
+        uint32_t j = 0;
+        while (j < n && !(key[j].words.count == k.words.count &&
+                          memcmp(key[j].words.at, k.words.at, k.words.count * sizeof *k.words.at) == 0))
+            j++;
+        if (j == n) {
+            key[n] = k;
+            todo[n++] = point[i];
+        }
+        same_as[i] = j;
+    }
+    if (n == 0)
+        return;
+    bool max_at = expr->reduce->kind == KR_MAX_AT;
+    const struct lvalue **value = ARENA_ARRAY(b->arena, const struct lvalue *, n);
+    const struct lvalue **at = ARENA_ARRAY(b->arena, const struct lvalue *, n);
+    eval_reduce(b, expr, n, todo, value, max_at ? at : NULL);
+    for (uint32_t j = 0; j < n; j++)
+        for (uint64_t second = 0; second <= max_at; second++) {
+            uint64_t hash;
+            key[j].words.at[0] = second;
+            if (!memo_find(b, key[j].words.at, (uint32_t)key[j].words.count, &hash))
+                memo_add(b, key[j].words.at, (uint32_t)key[j].words.count, hash, second ? at[j] : value[j]);
+        }
+    for (uint32_t i = 0; i < count; i++)
+        if (!out[i])
+            out[i] = position ? at[same_as[i]] : value[same_as[i]];
+}
+
+/* ---- everything ---- */
+
+static void eval_elementwise(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point,
+                             const struct lvalue **out)
+{
+    const struct lvalue **arg[4] = {0};
+    for (uint32_t k = 0; k < expr->count; k++) {
+        arg[k] = ARENA_ARRAY(b->arena, const struct lvalue *, count);
+        eval(b, expr->arg[k], count, point, arg[k]);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const struct lvalue *a[4];
+        for (uint32_t k = 0; k < expr->count; k++)
+            a[k] = arg[k][i];
+        out[i] = expr->op == KX_CALL ? eval_function(b, expr, &point[i], a)
+                                     : value_kop(b, expr->op, expr->type, expr->count, a);
+    }
+}
+
+void eval(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point,
+          const struct lvalue **out)
+{
+    switch (expr->op) {
+    case KX_CONST_F32:
+    case KX_CONST_I32:
+    case KX_CONST_BOOL:
+        for (uint32_t i = 0; i < count; i++)
+            out[i] = expr->op == KX_CONST_F32   ? value_f32(b, expr->f32)
+                     : expr->op == KX_CONST_I32 ? value_i32(b, expr->i32)
+                                                : value_bool(b, expr->i32);
+        return;
+    case KX_INDEX:
+        for (uint32_t i = 0; i < count; i++)
+            out[i] = value_index(b, &env_find(point[i].env, expr->index)->index);
+        return;
+    case KX_SCALAR:
+        for (uint32_t i = 0; i < count; i++) {
+            const struct env *e = env_find(point[i].env, expr->scalar);
+            out[i] = e ? e->value : value_scalar(b, expr->scalar);
+        }
+        return;
+    case KX_LOAD:
+        for (uint32_t i = 0; i < count; i++)
+            out[i] = eval_load(b, expr, &point[i]);
+        return;
+    case KX_LET:
+        if (count && env_find(point[0].env, expr->let)) { /* of a function */
+            for (uint32_t i = 0; i < count; i++)
+                out[i] = env_find(point[i].env, expr->let)->value;
+            return;
+        }
+        eval_let_reference(b, expr, count, point, out);
+        return;
+    case KX_REDUCE:
+        eval_reduction(b, expr, false, count, point, out);
+        return;
+    case KX_POSITION:
+        assert(expr->arg[0]->op == KX_REDUCE);
+        eval_reduction(b, expr->arg[0], true, count, point, out);
+        return;
+    case KX_WHERE:
+    case KX_LAND:
+    case KX_LOR: {
+        const struct lvalue **condition = ARENA_ARRAY(b->arena, const struct lvalue *, count);
+        eval(b, expr->arg[0], count, point, condition);
+        struct kexpr *constant = kx_bool(b->arena, expr->op == KX_LOR);
+        if (expr->op == KX_WHERE)
+            eval_where(b, condition, expr->arg[1], expr->arg[2], count, point, out);
+        else if (expr->op == KX_LAND)
+            eval_where(b, condition, expr->arg[1], constant, count, point, out);
+        else
+            eval_where(b, condition, constant, expr->arg[1], count, point, out);
+        return;
+    }
+    case KX_EQ:
+    case KX_NE:
+    case KX_LT:
+    case KX_LE:
+    case KX_GT:
+    case KX_GE:
+        for (uint32_t i = 0; i < count; i++) {
+            out[i] = compare_statically(b, expr, &point[i]);
+            if (!out[i])
+                eval_elementwise(b, expr, 1, &point[i], &out[i]);
+        }
+        return;
+    default:
+        /* i32 arithmetic on indices stays in integers, where it costs nothing */
+        if (is_static_integer(expr)) {
+            for (uint32_t i = 0; i < count; i++) {
+                struct lindex x = eval_index(b, expr, &point[i]);
+                out[i] = value_index(b, &x);
+            }
+            return;
+        }
+        eval_elementwise(b, expr, count, point, out);
+    }
+}

@@ -1,0 +1,167 @@
+/* What the files of the lowering share: the builder, affine integers, environments, and evaluation over tiles.
+ *
+ * A tile is evaluated as a list of points. Each point binds index variables to integers (affine in the loops' variables,
+ * plus a multiple of the lane number), and an expression yields one register per point; points that agree on all that
+ * an expression depends on share its register, so a 6 x 4 tile loads six weights and four vectors. */
+#ifndef XENT_LOOPS_INTERNAL_H
+#define XENT_LOOPS_INTERNAL_H
+
+#include "loops.h"
+
+/* base + lane * number-of-lane + vector (an i32 register, or NULL) */
+struct lindex {
+    struct laffine base;
+    int64_t lane;
+    const struct lvalue *vector;
+};
+
+enum binding_kind { BIND_INDEX, BIND_SCALAR, BIND_LET };
+struct env {
+    enum binding_kind kind;
+    const void *key; /* struct kindex, kscalar, klet */
+    struct lindex index;
+    const struct lvalue *value;
+    const struct env *outer;
+};
+
+struct point {
+    const struct env *env;
+    const struct lvalue *mask; /* lanes outside are not to be read; NULL: all */
+    uint32_t valid;            /* lanes at and behind it lie outside the store's extent; lanes when whole */
+};
+
+struct memo_entry {
+    uint64_t hash;
+    uint32_t words, next;
+    const uint64_t *word;
+    const struct lvalue *value;
+};
+enum { MEMO_BUCKETS = 4096 };
+
+struct builder {
+    struct arena *arena;
+    const struct kprogram *program;
+    const struct kernel *kernel;
+    const struct ktarget *target;
+    struct lkernel *out;
+    uint32_t lanes;       /* of this kernel's vectors; 1 when nothing lies in the lanes */
+    struct lblock *block; /* being filled */
+    VEC(struct lterm *) terms;
+    VEC(struct memo_entry) memo;
+    uint32_t *bucket; /* MEMO_BUCKETS, entry number + 1 */
+    uint32_t *version; /* per buffer: stores so far */
+    const char *hint;  /* name for registers defined now */
+    int32_t coordinate[4];
+    uint32_t coordinates;
+};
+
+/* ---- loops_affine.c ---- */
+struct laffine affine_constant(int64_t value);
+struct laffine affine_term(struct builder *b, const struct lterm *term, int64_t factor);
+struct laffine affine_add(struct builder *b, const struct laffine *x, const struct laffine *y, int64_t factor_of_y);
+struct laffine affine_scale(struct builder *b, const struct laffine *x, int64_t factor);
+struct laffine affine_div(struct builder *b, const struct laffine *x, int64_t divisor); /* x >= 0 */
+struct laffine affine_mod(struct builder *b, const struct laffine *x, int64_t divisor); /* x >= 0 */
+/* floor(x / divisor) of any sign; needs a known least value. */
+struct laffine affine_floor_div(struct builder *b, const struct laffine *x, int64_t divisor);
+int64_t affine_least(const struct laffine *x);
+int64_t affine_most(const struct laffine *x);
+bool affine_equal(const struct laffine *x, const struct laffine *y);
+bool affine_is_multiple(const struct laffine *x, int64_t of);
+/* Factor of the loop variable in x, which must not occur inside a DIV or MOD (false then); rest: x without it. */
+bool affine_split(struct builder *b, const struct laffine *x, const struct lterm *var, int64_t *out_factor,
+                  struct laffine *out_rest);
+const struct lterm *term_var(struct builder *b, const char *name, int64_t least, int64_t most);
+const struct lterm *term_scalar(struct builder *b, const struct kscalar *scalar);
+const struct lterm *term_value(struct builder *b, const struct lvalue *value, int64_t least, int64_t most);
+
+/* ---- loops_values.c: registers, shared within a scope when they are the same ---- */
+size_t scope_open(struct builder *b);
+void scope_close(struct builder *b, size_t mark);
+const struct lvalue *memo_find(struct builder *b, const uint64_t *word, uint32_t words, uint64_t *out_hash);
+void memo_add(struct builder *b, const uint64_t *word, uint32_t words, uint64_t hash, const struct lvalue *value);
+struct lvalue *value_phi(struct builder *b, enum ktype type, uint32_t width);
+const struct lvalue *value_f32(struct builder *b, float value);
+const struct lvalue *value_i32(struct builder *b, int32_t value);
+const struct lvalue *value_bool(struct builder *b, bool value);
+const struct lvalue *value_scalar(struct builder *b, const struct kscalar *scalar);
+const struct lvalue *value_integer(struct builder *b, const struct laffine *integer);
+const struct lvalue *value_index(struct builder *b, const struct lindex *index); /* as i32, wide when lanes differ */
+const struct lvalue *value_lane(struct builder *b);
+const struct lvalue *value_splat(struct builder *b, const struct lvalue *value); /* to full width; itself when wide */
+const struct lvalue *value_kop(struct builder *b, enum kop op, enum ktype type, uint32_t args,
+                               const struct lvalue *const *arg); /* widens narrow args, folds bool constants */
+const struct lvalue *value_binary(struct builder *b, enum kop op, enum ktype type, const struct lvalue *x,
+                                  const struct lvalue *y);
+const struct lvalue *value_fold16(struct builder *b, uint32_t args, const struct lvalue *const *arg);
+const struct lvalue *value_transposed(struct builder *b, const struct lvalue *const *arg, uint32_t row);
+const struct lvalue *value_load(struct builder *b, const struct lplace *place, enum ktype type, uint32_t width,
+                                int64_t stride, const struct lvalue *index, const struct lvalue *mask, bool aligned);
+bool value_is_bool(const struct lvalue *value, bool *out); /* a constant? */
+/* From now on a load of this place is this value, which was just stored there. */
+void value_forward(struct builder *b, const struct lplace *place, int64_t stride, bool aligned,
+                   const struct lvalue *value);
+
+struct lstatement *emit(struct builder *b, enum lstatement_kind kind);
+void emit_store(struct builder *b, const struct lplace *place, const struct lvalue *value, int64_t stride,
+                const struct lvalue *mask, bool aligned);
+/* Opens a loop and makes its body the block being filled; `mark` closes it. Carried registers: phi made by the caller. */
+struct loop_frame {
+    struct lstatement *loop;
+    struct lblock *outer;
+    size_t mark;
+};
+struct loop_frame loop_open(struct builder *b, const struct lterm *var, const struct laffine *lo, uint32_t los,
+                            const struct laffine *hi, uint32_t his);
+void loop_close(struct builder *b, const struct loop_frame *frame, uint32_t carries, struct lcarried *carried);
+
+/* ---- loops_eval.c ---- */
+struct lsignature {
+    VEC(uint64_t) words;
+};
+const struct env *env_index(struct builder *b, const struct env *outer, const struct kindex *index, struct lindex to);
+const struct env *env_value(struct builder *b, const struct env *outer, enum binding_kind kind, const void *key,
+                            const struct lvalue *value);
+const struct env *env_find(const struct env *env, const void *key);
+struct lindex eval_index(struct builder *b, const struct kexpr *expr, const struct point *point);
+/* One register per point. */
+void eval(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point,
+          const struct lvalue **out);
+void eval_let(struct builder *b, const struct klet *let, uint32_t count, const struct point *point,
+              struct lindex *const *args, const struct lvalue **out);
+/* Whether the expression may differ from lane to lane at this point. */
+bool eval_is_wide(struct builder *b, const struct kexpr *expr, const struct env *env);
+/* Words that tell apart points on which `expr` may differ. */
+void eval_signature(struct builder *b, const struct kexpr *expr, const struct point *point, struct lsignature *out);
+/* Address of buffer[subscript...]: base + stride * lane, or with an index register. */
+struct laddress {
+    struct lplace place;
+    int64_t stride;
+    const struct lvalue *index;
+};
+struct laddress eval_address(struct builder *b, const struct kbuffer *buffer, const struct lindex *subscript);
+bool schedule_unrolls(const struct kernel *kernel, const struct kindex *index);
+
+/* ---- loops.c ---- */
+bool loops_reads(const struct kexpr *expr, const struct kbuffer *buffer);
+/* The stores from statement `first` on that share one nest, into out_store (room for all statements); their number. */
+uint32_t loops_nest_length(const struct kernel *kernel, size_t first, const struct kstatement **out_store);
+
+/* ---- loops_store.c ---- */
+/* One store statement for the points of a tile: points are `lane_vectors` vectors in the lanes for each of the
+ * `count / lane_vectors` combinations of the other indices. index[i] binds the buffer's dimension i. */
+struct tile_index {
+    const char *name;
+    struct laffine base; /* first element */
+    int64_t count;       /* elements of the tile */
+    bool lanes;
+};
+void store_tile(struct builder *b, const struct kstatement *statement, const struct tile_index *const *index,
+                uint32_t count, const struct point *point);
+
+/* ---- loops_reduce.c ---- */
+/* Values of a reduction (and positions of a max_at, when out_position is not NULL) for points that all differ. */
+void eval_reduce(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point,
+                 const struct lvalue **out, const struct lvalue **out_position);
+
+#endif

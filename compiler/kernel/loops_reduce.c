@@ -1,0 +1,618 @@
+/* Reductions over tiles: one loop nest with an accumulator per point. A loop's order is that of the text; what a
+ * condition leaves out is left out by loop bounds where it can be, else by knowing, else by a branch. */
+#include "loops_internal.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+/* The state while a nest is opened loop by loop. */
+struct nest {
+    const struct kreduce *reduce;
+    uint32_t count, accumulators; /* points; registers carried: one or two (value, position) a point */
+    const struct kexpr *expr;
+    bool *handled; /* per condition: by loop bounds */
+};
+
+/* ---- conditions ---- */
+
+static bool mentions(const struct kexpr *expr, const struct kindex *index)
+{
+    if (expr->op == KX_INDEX && expr->index == index)
+        return true;
+    for (uint32_t i = 0; i < expr->count; i++)
+        if (mentions(expr->arg[i], index))
+            return true;
+    return false;
+}
+
+/* 1 holds, 0 fails, -1 not known */
+static int condition_truth(struct builder *b, const struct kcondition *c, const struct point *point)
+{
+    struct lindex x = eval_index(b, c->value, point);
+    if (x.vector || x.lane)
+        return -1;
+    int64_t least = affine_least(&x.base), most = affine_most(&x.base);
+    return least >= 0 && most < c->limit ? 1 : most < 0 || least >= c->limit ? 0 : -1;
+}
+
+/* Bounds for `index` from every condition in which it is the last index bound, where all points agree. */
+static void bounds_from_conditions(struct builder *b, struct nest *nest, uint32_t level, const struct lterm *var,
+                                   const struct point *point, struct laffine *lo, uint32_t *los, struct laffine *hi,
+                                   uint32_t *his)
+{
+    const struct kreduce *r = nest->reduce;
+    for (uint32_t c = 0; c < r->conditions; c++) {
+        bool last = mentions(r->condition[c].value, r->index[level]);
+        for (uint32_t l = level + 1; l < r->indices; l++)
+            last &= !mentions(r->condition[c].value, r->index[l]);
+        if (!last || nest->handled[c])
+            continue;
+        struct lindex x = eval_index(b, r->condition[c].value, &point[0]);
+        struct laffine rest;
+        int64_t factor;
+        if (x.vector || x.lane || !affine_split(b, &x.base, var, &factor, &rest) || factor == 0)
+            continue;
+        bool agree = true;
+        for (uint32_t i = 1; i < nest->count && agree; i++) {
+            struct lindex y = eval_index(b, r->condition[c].value, &point[i]);
+            agree = !y.vector && !y.lane && affine_equal(&x.base, &y.base);
+        }
+        if (!agree)
+            continue;
+        nest->handled[c] = true;
+        int64_t d = factor > 0 ? factor : -factor;
+        if (factor > 0) { /* ceil(-rest / d) <= var < ceil((limit - rest) / d) */
+            struct laffine low = affine_scale(b, &rest, -1), high = low;
+            low.constant += d - 1;
+            high.constant += r->condition[c].limit + d - 1;
+            lo[(*los)++] = affine_floor_div(b, &low, d);
+            hi[(*his)++] = affine_floor_div(b, &high, d);
+        } else { /* ceil((rest - limit + 1) / d) <= var < floor(rest / d) + 1 */
+            struct laffine low = rest, high = rest;
+            low.constant += 1 - r->condition[c].limit + d - 1;
+            lo[(*los)++] = affine_floor_div(b, &low, d);
+            high = affine_floor_div(b, &high, d);
+            high.constant += 1;
+            hi[(*his)++] = high;
+        }
+    }
+}
+
+/* The conditions of one point that neither bounds nor ranges decided, as one register; NULL: none; *out_fails: one is
+ * known to fail. */
+static const struct lvalue *open_conditions(struct builder *b, const struct nest *nest, const struct point *point,
+                                            bool *out_fails)
+{
+    const struct kreduce *r = nest->reduce;
+    const struct lvalue *all = NULL;
+    *out_fails = false;
+    for (uint32_t c = 0; c < r->conditions; c++) {
+        if (nest->handled[c])
+            continue;
+        int truth = condition_truth(b, &r->condition[c], point);
+        if (truth == 0)
+            *out_fails = true;
+        if (truth >= 0)
+            continue;
+        struct lindex x = eval_index(b, r->condition[c].value, point);
+        const struct lvalue *v = value_index(b, &x);
+        const struct lvalue *in =
+            value_binary(b, KX_LAND, KT_BOOL, value_binary(b, KX_GE, KT_BOOL, v, value_i32(b, 0)),
+                         value_binary(b, KX_LT, KT_BOOL, v, value_i32(b, (int32_t)r->condition[c].limit)));
+        all = all ? value_binary(b, KX_LAND, KT_BOOL, all, in) : in;
+    }
+    return all;
+}
+
+/* ---- one term ---- */
+
+/* acc := acc joined with the terms at these points. accumulators: values, then positions for max_at. */
+static void accumulate(struct builder *b, struct nest *nest, const struct point *point, uint32_t count,
+                       const struct lvalue **acc, const struct lvalue **at, const uint32_t *pick)
+{
+    const struct kreduce *r = nest->reduce;
+    const struct lvalue **x = ARENA_ARRAY(b->arena, const struct lvalue *, count), **y = NULL;
+    eval(b, r->term[0], count, point, x);
+    if (r->term[1]) {
+        y = ARENA_ARRAY(b->arena, const struct lvalue *, count);
+        eval(b, r->term[1], count, point, y);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const struct lvalue **a = &acc[pick[i]];
+        uint32_t width = (*a)->width;
+        if (r->kind == KR_MAX_AT) {
+            const struct lvalue *e = x[i], *best = *a;
+            const struct lvalue *replace = value_binary(b, KX_LT, KT_BOOL, best, e);
+            const struct lvalue *nan = value_binary(
+                b, KX_LAND, KT_BOOL, value_binary(b, KX_NE, KT_BOOL, e, e), value_binary(b, KX_EQ, KT_BOOL, best, best));
+            replace = value_binary(b, KX_LOR, KT_BOOL, replace, nan);
+            if (!r->from && r->conditions) /* nothing taken yet */
+                replace = value_binary(b, KX_LOR, KT_BOOL, replace,
+                                       value_binary(b, KX_LT, KT_BOOL, at[pick[i]], value_i32(b, 0)));
+            struct laffine position = affine_constant(0);
+            for (uint32_t k = 0; k < r->indices; k++) {
+                struct laffine scaled = affine_scale(b, &position, r->index[k]->extent);
+                position = affine_add(b, &scaled, &env_find(point[i].env, r->index[k])->index.base, 1);
+            }
+            const struct lvalue *p = value_integer(b, &position);
+            *a = value_kop(b, KX_SELECT, KT_F32, 3, (const struct lvalue *[]){replace, e, best});
+            at[pick[i]] = value_kop(b, KX_SELECT, KT_I32, 3, (const struct lvalue *[]){replace, p, at[pick[i]]});
+        } else if (y) {
+            *a = value_kop(b, KX_FMA, KT_F32, 3, (const struct lvalue *[]){x[i], y[i], *a});
+        } else {
+            *a = value_binary(b, KX_ADD, nest->expr->type, *a, x[i]);
+        }
+        if (width > 1)
+            *a = value_splat(b, *a);
+    }
+}
+
+static void accumulate_under_branches(struct builder *b, struct nest *nest, const struct point *point,
+                                      const struct lvalue **acc, const struct lvalue **at)
+{
+    const struct lvalue **guard = ARENA_ARRAY(b->arena, const struct lvalue *, nest->count);
+    bool *done = ARENA_ARRAY(b->arena, bool, nest->count);
+    for (uint32_t i = 0; i < nest->count; i++)
+        guard[i] = open_conditions(b, nest, &point[i], &done[i]); /* a term known to be absent is done */
+    uint32_t *pick = ARENA_ARRAY(b->arena, uint32_t, nest->count);
+    struct point *p = ARENA_ARRAY(b->arena, struct point, nest->count);
+    for (uint32_t i = 0; i < nest->count; i++) {
+        if (done[i])
+            continue;
+        uint32_t n = 0;
+        for (uint32_t j = i; j < nest->count; j++)
+            if (!done[j] && guard[j] == guard[i]) {
+                done[j] = true;
+                p[n] = point[j];
+                pick[n++] = j;
+            }
+        if (!guard[i]) {
+            accumulate(b, nest, p, n, acc, at, pick);
+            continue;
+        }
+        if (guard[i]->width > 1) { /* lanes that take no part keep what they have */
+            const struct lvalue **before = ARENA_ARRAY(b->arena, const struct lvalue *, nest->count);
+            const struct lvalue **before_at = ARENA_ARRAY(b->arena, const struct lvalue *, nest->count);
+            memcpy(before, acc, nest->count * sizeof *acc);
+            if (at)
+                memcpy(before_at, at, nest->count * sizeof *at);
+            for (uint32_t j = 0; j < n; j++)
+                p[j].mask = p[j].mask ? value_binary(b, KX_LAND, KT_BOOL, p[j].mask, guard[i]) : guard[i];
+            accumulate(b, nest, p, n, acc, at, pick);
+            for (uint32_t j = 0; j < n; j++) {
+                uint32_t k = pick[j];
+                acc[k] = value_kop(b, KX_SELECT, acc[k]->type, 3,
+                                   (const struct lvalue *[]){guard[i], acc[k], before[k]});
+                if (at)
+                    at[k] = value_kop(b, KX_SELECT, KT_I32, 3,
+                                      (const struct lvalue *[]){guard[i], at[k], before_at[k]});
+            }
+            continue;
+        }
+        uint32_t sets = at ? 2 : 1;
+        struct lstatement *branch = emit(b, LS_IF);
+        branch->value = guard[i];
+        branch->carries = n * sets;
+        branch->carried = ARENA_ARRAY(b->arena, struct lcarried, n * sets);
+        struct lblock *outer = b->block;
+        size_t mark = scope_open(b);
+        b->block = &branch->body;
+        const struct lvalue **inner = ARENA_ARRAY(b->arena, const struct lvalue *, nest->count);
+        const struct lvalue **inner_at = ARENA_ARRAY(b->arena, const struct lvalue *, nest->count);
+        memcpy(inner, acc, nest->count * sizeof *acc);
+        if (at)
+            memcpy(inner_at, at, nest->count * sizeof *at);
+        accumulate(b, nest, p, n, inner, at ? inner_at : NULL, pick);
+        scope_close(b, mark);
+        b->block = outer;
+        for (uint32_t j = 0; j < n; j++)
+            for (uint32_t s = 0; s < sets; s++) {
+                const struct lvalue **mine = s ? &at[pick[j]] : &acc[pick[j]];
+                const struct lvalue *then = s ? inner_at[pick[j]] : inner[pick[j]];
+                struct lvalue *phi = value_phi(b, (*mine)->type, (*mine)->width);
+                branch->carried[j * sets + s] = (struct lcarried){phi, then, *mine};
+                *mine = phi;
+            }
+    }
+}
+
+/* ---- the loops ---- */
+
+static struct point *bind_all(struct builder *b, const struct nest *nest, const struct point *point,
+                              const struct kindex *index, struct lindex to)
+{
+    struct point *bound = ARENA_ARRAY(b->arena, struct point, nest->count);
+    for (uint32_t i = 0; i < nest->count; i++) {
+        bound[i] = point[i];
+        bound[i].env = env_index(b, point[i].env, index, to);
+    }
+    return bound;
+}
+
+static void open_level(struct builder *b, struct nest *nest, uint32_t level, const struct point *point,
+                       const struct lvalue **acc, const struct lvalue **at)
+{
+    const struct kreduce *r = nest->reduce;
+    if (level == r->indices) {
+        accumulate_under_branches(b, nest, point, acc, at);
+        return;
+    }
+    const struct kindex *index = r->index[level];
+    bool fixed = index->extent == 1 && !index->bound;
+    if (fixed || (schedule_unrolls(b->kernel, index) && !index->bound)) {
+        for (int64_t v = 0; v < index->extent; v++) {
+            struct lindex to = {.base = affine_constant(v)};
+            open_level(b, nest, level + 1, bind_all(b, nest, point, index, to), acc, at);
+        }
+        return;
+    }
+    const struct lterm *var = term_var(b, index->name, 0, index->extent - 1);
+    struct laffine *lo = ARENA_ARRAY(b->arena, struct laffine, r->conditions + 1);
+    struct laffine *hi = ARENA_ARRAY(b->arena, struct laffine, r->conditions + 2);
+    uint32_t los = 0, his = 0;
+    lo[los++] = affine_constant(0);
+    hi[his++] = affine_constant(index->extent);
+    if (index->bound)
+        hi[0] = affine_term(b, term_scalar(b, index->bound), 1);
+    struct point *bound = bind_all(b, nest, point, index, (struct lindex){.base = affine_term(b, var, 1)});
+    bool *outer_handled = ARENA_ARRAY(b->arena, bool, r->conditions + 1);
+    memcpy(outer_handled, nest->handled, r->conditions * sizeof *outer_handled);
+    bounds_from_conditions(b, nest, level, var, bound, lo, &los, hi, &his);
+
+    uint32_t sets = at ? 2 : 1, carries = nest->count * sets;
+    struct lcarried *carried = ARENA_ARRAY(b->arena, struct lcarried, carries);
+    for (uint32_t i = 0; i < carries; i++) {
+        const struct lvalue **mine = i < nest->count ? &acc[i] : &at[i - nest->count];
+        carried[i].first = *mine;
+        *mine = carried[i].phi = value_phi(b, (*mine)->type, (*mine)->width);
+    }
+    struct loop_frame frame = loop_open(b, var, lo, los, hi, his);
+    open_level(b, nest, level + 1, bound, acc, at);
+    for (uint32_t i = 0; i < carries; i++) {
+        const struct lvalue **mine = i < nest->count ? &acc[i] : &at[i - nest->count];
+        carried[i].next = *mine;
+        *mine = carried[i].phi;
+    }
+    loop_close(b, &frame, carries, carried);
+    memcpy(nest->handled, outer_handled, r->conditions * sizeof *outer_handled);
+}
+
+static bool term_is_wide(struct builder *b, const struct kreduce *r, const struct point *point)
+{
+    bool wide = eval_is_wide(b, r->term[0], point->env) || (r->term[1] && eval_is_wide(b, r->term[1], point->env)) ||
+                (r->from && eval_is_wide(b, r->from, point->env));
+    for (uint32_t i = 0; i < r->conditions; i++)
+        wide |= eval_is_wide(b, r->condition[i].value, point->env);
+    return wide;
+}
+
+static void reduce_sequential(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point,
+                              const struct lvalue **out, const struct lvalue **out_position)
+{
+    const struct kreduce *r = expr->reduce;
+    struct nest nest = {.reduce = r, .count = count, .expr = expr,
+                        .handled = ARENA_ARRAY(b->arena, bool, r->conditions + 1)};
+    int64_t positions = 1;
+    for (uint32_t i = 0; i < r->indices; i++)
+        positions *= r->index[i]->extent;
+    if (r->from)
+        eval(b, r->from, count, point, out);
+    for (uint32_t i = 0; i < count; i++) {
+        if (!r->from)
+            out[i] = r->kind == KR_MAX_AT ? value_f32(b, -INFINITY)
+                     : expr->type == KT_I32 ? value_i32(b, 0)
+                                            : value_f32(b, 0);
+        if (out_position)
+            out_position[i] = value_i32(b, r->from ? (int32_t)positions : r->conditions ? -1 : 0);
+        if (term_is_wide(b, r, &point[i])) {
+            out[i] = value_splat(b, out[i]);
+            if (out_position)
+                out_position[i] = value_splat(b, out_position[i]);
+        }
+    }
+    b->hint = r->kind == KR_MAX_AT ? "best" : "acc";
+    open_level(b, &nest, 0, point, out, out_position);
+}
+
+/* All window positions of all points in one go, so that what they read is computed in one loop. */
+static void reduce_window(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point,
+                          const struct lvalue **out, const struct lvalue **out_position)
+{
+    const struct kreduce *r = expr->reduce;
+    uint32_t positions = 1;
+    for (uint32_t i = 0; i < r->indices; i++)
+        positions *= (uint32_t)r->index[i]->extent;
+    struct point *p = ARENA_ARRAY(b->arena, struct point, (size_t)count * positions);
+    for (uint32_t i = 0; i < count; i++)
+        for (uint32_t w = 0; w < positions; w++) {
+            const struct env *env = point[i].env;
+            uint32_t rest = w;
+            for (uint32_t k = r->indices; k-- > 0;) {
+                uint32_t extent = (uint32_t)r->index[k]->extent;
+                env = env_index(b, env, r->index[k], (struct lindex){.base = affine_constant(rest % extent)});
+                rest /= extent;
+            }
+            p[i * positions + w] = (struct point){env, point[i].mask, point[i].valid};
+        }
+    const struct lvalue **term = ARENA_ARRAY(b->arena, const struct lvalue *, (size_t)count * positions);
+    eval(b, r->term[0], count * positions, p, term);
+    if (r->from)
+        eval(b, r->from, count, point, out);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct lvalue *best = r->from ? out[i] : term[i * positions];
+        const struct lvalue *at = value_i32(b, r->from ? (int32_t)positions : 0);
+        for (uint32_t w = !r->from; w < positions; w++) {
+            const struct lvalue *e = term[i * positions + w];
+            const struct lvalue *nan = value_binary(
+                b, KX_LAND, KT_BOOL, value_binary(b, KX_NE, KT_BOOL, e, e), value_binary(b, KX_EQ, KT_BOOL, best, best));
+            const struct lvalue *replace =
+                value_binary(b, KX_LOR, KT_BOOL, value_binary(b, KX_LT, KT_BOOL, best, e), nan);
+            best = value_kop(b, KX_SELECT, KT_F32, 3, (const struct lvalue *[]){replace, e, best});
+            at = value_kop(b, KX_SELECT, KT_I32, 3,
+                           (const struct lvalue *[]){replace, value_i32(b, (int32_t)w), at});
+        }
+        out[i] = best;
+        out_position[i] = at;
+    }
+}
+
+/* ---- sums over the batch: partial sums per group (or block) in scratch, joined as adjacent pairs ---- */
+
+struct parts {
+    const struct llocal *local;
+    enum ktype type;
+    uint32_t width, pieces; /* registers a group has */
+};
+
+static struct lplace part_place(struct builder *b, const struct parts *parts, const struct laffine *group,
+                                uint32_t piece)
+{
+    struct laffine element = affine_scale(b, group, (int64_t)parts->pieces * parts->width);
+    element.constant += (int64_t)piece * parts->width;
+    return (struct lplace){.local = parts->local, .element = element};
+}
+
+static const struct lvalue *part_load(struct builder *b, const struct parts *parts, const struct laffine *group,
+                                      uint32_t piece)
+{
+    struct lplace place = part_place(b, parts, group, piece);
+    return value_load(b, &place, parts->type, parts->width, 1, NULL, NULL, parts->width > 1);
+}
+
+static void part_store(struct builder *b, const struct parts *parts, const struct laffine *group, uint32_t piece,
+                       const struct lvalue *value)
+{
+    struct lplace place = part_place(b, parts, group, piece);
+    if (parts->width > 1)
+        value = value_splat(b, value);
+    emit_store(b, &place, value, 1, NULL, parts->width > 1);
+}
+
+static struct parts parts_new(struct builder *b, enum ktype type, uint32_t width, uint32_t pieces, int64_t groups)
+{
+    struct llocal *local = ARENA_NEW(b->arena, struct llocal);
+    *local = (struct llocal){"part", type, (int64_t)pieces * width * groups, (uint32_t)b->out->locals.count};
+    vec_push(b->arena, &b->out->locals, local);
+    return (struct parts){local, type, width, pieces};
+}
+
+/* part[i] += part[i + stride] for i = 0, 2 stride, ... while i + stride < present, stride = 1, 2, 4, ... */
+static void join_parts(struct builder *b, const struct parts *parts, int64_t groups, const struct laffine *present)
+{
+    for (int64_t stride = 1; stride < groups; stride *= 2) {
+        /* pair number i: left 2 stride i, right 2 stride i + stride < present */
+        struct laffine pairs = *present;
+        pairs.constant += stride - 1;
+        pairs = affine_floor_div(b, &pairs, 2 * stride);
+        const struct lterm *var = term_var(b, "pair", 0, (groups - stride - 1) / (2 * stride));
+        struct laffine zero = affine_constant(0);
+        struct loop_frame frame = loop_open(b, var, &zero, 1, &pairs, 1);
+        struct laffine left = affine_term(b, var, 2 * stride), right = left;
+        right.constant += stride;
+        for (uint32_t p = 0; p < parts->pieces; p++) {
+            const struct lvalue *x = part_load(b, parts, &left, p), *y = part_load(b, parts, &right, p);
+            part_store(b, parts, &left, p, value_binary(b, KX_ADD, parts->type, x, y));
+        }
+        loop_close(b, &frame, 0, NULL);
+    }
+}
+
+static const struct lvalue *neutral(struct builder *b, enum ktype type)
+{
+    return type == KT_I32 ? value_i32(b, 0) : value_f32(b, -0.0f);
+}
+
+static struct laffine live_of(struct builder *b, const struct kindex *index)
+{
+    return index->bound ? affine_term(b, term_scalar(b, index->bound), 1) : affine_constant(index->extent);
+}
+
+/* sum.tree with the batch in the lanes: a group of 16 is 16 / lanes vectors. */
+static void tree_in_lanes(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point,
+                          const struct lvalue **out)
+{
+    const struct kreduce *r = expr->reduce;
+    const struct kindex *m = r->index[0];
+    uint32_t vectors = KERNEL_TREE_GROUP / b->lanes;
+    int64_t groups = (m->extent + KERNEL_TREE_GROUP - 1) / KERNEL_TREE_GROUP;
+    struct laffine live = live_of(b, m), present = live;
+    present.constant += KERNEL_TREE_GROUP - 1;
+    present = affine_div(b, &present, KERNEL_TREE_GROUP);
+    struct parts parts = {0};
+    struct loop_frame frame;
+    struct laffine group = affine_constant(0), zero = group;
+    if (groups > 1) {
+        parts = parts_new(b, expr->type, b->lanes, count * vectors, groups);
+        const struct lterm *var = term_var(b, "group", 0, groups - 1);
+        group = affine_term(b, var, 1);
+        frame = loop_open(b, var, &zero, 1, &present, 1);
+    }
+    const struct lvalue **term = ARENA_ARRAY(b->arena, const struct lvalue *, (size_t)count * vectors);
+    for (uint32_t v = 0; v < vectors; v++) {
+        struct lindex to = {.base = affine_scale(b, &group, KERNEL_TREE_GROUP), .lane = 1};
+        to.base.constant += (int64_t)v * b->lanes;
+        const struct lvalue *in = NULL;
+        if (m->bound || m->extent % KERNEL_TREE_GROUP)
+            in = value_binary(b, KX_LT, KT_BOOL, value_index(b, &to), value_integer(b, &live));
+        struct point *p = ARENA_ARRAY(b->arena, struct point, count);
+        const struct lvalue **x = ARENA_ARRAY(b->arena, const struct lvalue *, count);
+        for (uint32_t i = 0; i < count; i++) {
+            p[i] = point[i];
+            p[i].env = env_index(b, point[i].env, m, to);
+            if (in)
+                p[i].mask = p[i].mask ? value_binary(b, KX_LAND, KT_BOOL, p[i].mask, in) : in;
+        }
+        eval(b, r->term[0], count, p, x);
+        for (uint32_t i = 0; i < count; i++) {
+            const struct lvalue *e = value_splat(b, x[i]);
+            if (in)
+                e = value_kop(b, KX_SELECT, expr->type, 3, (const struct lvalue *[]){in, e, neutral(b, expr->type)});
+            if (groups > 1)
+                part_store(b, &parts, &group, i * vectors + v, e);
+            term[i * vectors + v] = e;
+        }
+    }
+    if (groups > 1) {
+        loop_close(b, &frame, 0, NULL);
+        join_parts(b, &parts, groups, &present);
+        for (uint32_t i = 0; i < count * vectors; i++)
+            term[i] = part_load(b, &parts, &zero, i);
+    }
+    for (uint32_t i = 0; i < count; i++)
+        out[i] = value_fold16(b, vectors, term + i * vectors);
+}
+
+/* sum.tree with something else, or nothing, in the lanes: example after example into scratch, then the same tree. */
+static void tree_by_examples(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point,
+                             const struct lvalue **out)
+{
+    const struct kreduce *r = expr->reduce;
+    const struct kindex *m = r->index[0];
+    int64_t groups = (m->extent + KERNEL_TREE_GROUP - 1) / KERNEL_TREE_GROUP;
+    bool wide = false;
+    for (uint32_t i = 0; i < count; i++)
+        wide |= term_is_wide(b, r, &point[i]);
+    uint32_t width = wide ? b->lanes : 1;
+    struct parts parts = parts_new(b, expr->type, width, count * KERNEL_TREE_GROUP, groups);
+    struct laffine live = live_of(b, m), present = live, zero = affine_constant(0);
+    present.constant += KERNEL_TREE_GROUP - 1;
+    present = affine_div(b, &present, KERNEL_TREE_GROUP);
+    struct laffine room = affine_scale(b, &present, KERNEL_TREE_GROUP);
+    /* piece p = point * 16 + lane; element = (group * count * 16 + p) * width */
+    for (int absent = 0; absent < 2; absent++) {
+        const struct lterm *var = term_var(b, m->name, 0, groups * KERNEL_TREE_GROUP - 1);
+        struct loop_frame frame = loop_open(b, var, absent ? &live : &zero, 1, absent ? &room : &live, 1);
+        struct laffine example = affine_term(b, var, 1);
+        struct laffine g = affine_div(b, &example, KERNEL_TREE_GROUP), lane = affine_mod(b, &example, KERNEL_TREE_GROUP);
+        const struct lvalue **x = ARENA_ARRAY(b->arena, const struct lvalue *, count);
+        if (!absent) {
+            struct point *p = ARENA_ARRAY(b->arena, struct point, count);
+            for (uint32_t i = 0; i < count; i++) {
+                p[i] = point[i];
+                p[i].env = env_index(b, point[i].env, m, (struct lindex){.base = example});
+            }
+            eval(b, r->term[0], count, p, x);
+        }
+        for (uint32_t i = 0; i < count; i++) {
+            struct lplace place = part_place(b, &parts, &g, i * KERNEL_TREE_GROUP);
+            place.element = affine_add(b, &place.element, &lane, width);
+            const struct lvalue *e = absent ? neutral(b, expr->type) : x[i];
+            emit_store(b, &place, width > 1 ? value_splat(b, e) : e, 1, NULL, width > 1);
+        }
+        loop_close(b, &frame, 0, NULL);
+    }
+    join_parts(b, &parts, groups, &present);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct lvalue *lane[KERNEL_TREE_GROUP];
+        for (uint32_t l = 0; l < KERNEL_TREE_GROUP; l++)
+            lane[l] = part_load(b, &parts, &zero, i * KERNEL_TREE_GROUP + l);
+        for (uint32_t half = KERNEL_TREE_GROUP / 2; half; half /= 2)
+            for (uint32_t l = 0; l < half; l++)
+                lane[l] = value_binary(b, KX_ADD, expr->type, lane[l], lane[l + half]);
+        out[i] = lane[0];
+    }
+}
+
+/* sum.blocks: sequential fma within blocks of 64 examples, blocks joined by the tree. */
+static void reduce_blocks(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point,
+                          const struct lvalue **out)
+{
+    const struct kreduce *r = expr->reduce;
+    const struct kindex *m = r->index[0];
+    int64_t blocks = (m->extent + KERNEL_SUM_BLOCK - 1) / KERNEL_SUM_BLOCK;
+    struct laffine live = live_of(b, m), present = live, zero = affine_constant(0), block = zero;
+    present.constant += KERNEL_SUM_BLOCK - 1;
+    present = affine_div(b, &present, KERNEL_SUM_BLOCK);
+    bool wide = false;
+    for (uint32_t i = 0; i < count; i++)
+        wide |= term_is_wide(b, r, &point[i]);
+    struct parts parts = {0};
+    struct loop_frame outer;
+    if (blocks > 1) {
+        parts = parts_new(b, expr->type, wide ? b->lanes : 1, count, blocks);
+        const struct lterm *var = term_var(b, "block", 0, blocks - 1);
+        block = affine_term(b, var, 1);
+        outer = loop_open(b, var, &zero, 1, &present, 1);
+    }
+    const struct lvalue **acc = ARENA_ARRAY(b->arena, const struct lvalue *, count);
+    struct lcarried *carried = ARENA_ARRAY(b->arena, struct lcarried, count);
+    for (uint32_t i = 0; i < count; i++) {
+        carried[i].first = value_f32(b, 0);
+        if (term_is_wide(b, r, &point[i]))
+            carried[i].first = value_splat(b, carried[i].first);
+        b->hint = "acc";
+        carried[i].phi = value_phi(b, expr->type, carried[i].first->width);
+    }
+    const struct lterm *var = term_var(b, m->name, 0, (m->extent < KERNEL_SUM_BLOCK ? m->extent : KERNEL_SUM_BLOCK) - 1);
+    struct laffine end[2] = {affine_scale(b, &block, -KERNEL_SUM_BLOCK), affine_constant(KERNEL_SUM_BLOCK)};
+    end[0] = affine_add(b, &live, &end[0], 1);
+    struct loop_frame frame = loop_open(b, var, &zero, 1, end, blocks > 1 ? 2 : 1);
+    struct lindex to = {.base = affine_scale(b, &block, KERNEL_SUM_BLOCK)};
+    struct laffine within = affine_term(b, var, 1);
+    to.base = affine_add(b, &to.base, &within, 1);
+    struct nest nest = {.reduce = r, .count = count, .expr = expr};
+    uint32_t *pick = ARENA_ARRAY(b->arena, uint32_t, count);
+    for (uint32_t i = 0; i < count; i++) {
+        acc[i] = carried[i].phi;
+        pick[i] = i;
+    }
+    struct kreduce as_fma = *r;
+    as_fma.kind = KR_SUM_FMA;
+    nest.reduce = &as_fma;
+    accumulate(b, &nest, bind_all(b, &nest, point, m, to), count, acc, NULL, pick);
+    for (uint32_t i = 0; i < count; i++)
+        carried[i].next = acc[i];
+    loop_close(b, &frame, count, carried);
+    for (uint32_t i = 0; i < count; i++)
+        out[i] = carried[i].phi;
+    if (blocks == 1)
+        return;
+    for (uint32_t i = 0; i < count; i++)
+        part_store(b, &parts, &block, i, out[i]);
+    loop_close(b, &outer, 0, NULL);
+    join_parts(b, &parts, blocks, &present);
+    for (uint32_t i = 0; i < count; i++)
+        out[i] = part_load(b, &parts, &zero, i);
+}
+
+void eval_reduce(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point,
+                 const struct lvalue **out, const struct lvalue **out_position)
+{
+    const struct kreduce *r = expr->reduce;
+    const char *hint = b->hint;
+    bool window = r->kind == KR_MAX_AT && r->conditions == 0;
+    for (uint32_t i = 0; i < r->indices; i++)
+        window = window && schedule_unrolls(b->kernel, r->index[i]) && !r->index[i]->bound;
+    if (window)
+        reduce_window(b, expr, count, point, out, out_position);
+    else if (r->kind == KR_SUM_BLOCKS)
+        reduce_blocks(b, expr, count, point, out);
+    else if (r->kind != KR_SUM_TREE)
+        reduce_sequential(b, expr, count, point, out, out_position);
+    else if (b->lanes > 1 && b->kernel->schedule.lanes && strcmp(b->kernel->schedule.lanes, r->index[0]->name) == 0)
+        tree_in_lanes(b, expr, count, point, out);
+    else
+        tree_by_examples(b, expr, count, point, out);
+    b->hint = hint;
+}

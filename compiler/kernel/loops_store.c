@@ -1,0 +1,148 @@
+/* Stores of a tile: contiguous vectors where the lanes lie side by side in memory, transposed ones where another index
+ * of the tile does, single elements otherwise. */
+#include "loops_internal.h"
+
+#include <string.h>
+
+static const struct kindex *const *statement_index(const struct kstatement *s)
+{
+    return (const struct kindex *const *)s->index;
+}
+
+static struct laddress store_address(struct builder *b, const struct kbuffer *buffer, const struct kstatement *s,
+                                     const struct point *point)
+{
+    struct lindex subscript[KERNEL_MAX_RANK];
+    for (uint32_t i = 0; i < s->rank; i++)
+        subscript[i] = env_find(point->env, statement_index(s)[i])->index;
+    return eval_address(b, buffer, subscript);
+}
+
+/* Whether lanes behind the extent may be written: they fall into padding that belongs to no element. */
+static bool lanes_have_room(const struct builder *b, const struct kbuffer *buffer, uint32_t dim,
+                            const struct laddress *a)
+{
+    const struct klayout *layout = &buffer->layout;
+    int64_t room = (buffer->extent[dim] + b->lanes - 1) / b->lanes * b->lanes;
+    if (affine_most(&a->place.element) + b->lanes > layout->elements)
+        return false;
+    for (uint32_t i = 0; i < layout->count; i++) {
+        const struct kdigit *d = &layout->digit[i];
+        if (d->dim == dim && d->stride == 1 && d->div <= 1) {
+            if (d->mod)
+                return d->mod % b->lanes == 0;
+            continue;
+        }
+        if (d->stride < room && !(d->dim != dim && buffer->extent[d->dim] == 1))
+            return false;
+    }
+    return true;
+}
+
+static const struct lvalue *lanes_below(struct builder *b, uint32_t valid)
+{
+    return value_binary(b, KX_LT, KT_BOOL, value_lane(b), value_i32(b, (int32_t)valid));
+}
+
+/* lanes x lanes blocks: `side` consecutive points along the index that is contiguous in memory. */
+static bool store_transposed(struct builder *b, const struct kbuffer *buffer, const struct kstatement *s,
+                             const struct tile_index *const *index, uint32_t count, const struct point *point,
+                             const struct lvalue *const *value)
+{
+    uint32_t along = s->rank, step = 1, rank = s->rank, vectors = 1;
+    for (uint32_t i = 0; i < rank; i++)
+        if (index[i]->lanes)
+            vectors = (uint32_t)((index[i]->count + b->lanes - 1) / b->lanes);
+    if (b->lanes < 4 || buffer->type != KT_F32)
+        return false;
+    /* points run over the indices with the last fastest; find the one whose neighbour is the next element */
+    uint32_t stride_of = count;
+    struct laddress first = store_address(b, buffer, s, &point[0]);
+    if (first.index)
+        return false;
+    for (uint32_t i = 0; i < rank; i++) {
+        uint32_t steps = index[i]->lanes ? vectors : (uint32_t)index[i]->count;
+        stride_of /= steps;
+        if (index[i]->lanes || steps % b->lanes)
+            continue;
+        struct laddress next = store_address(b, buffer, s, &point[stride_of]);
+        struct laffine difference = affine_add(b, &next.place.element, &first.place.element, -1);
+        if (!next.index && difference.count == 0 && difference.constant == 1) {
+            along = i;
+            step = stride_of;
+        }
+    }
+    if (along == rank || !affine_is_multiple(&index[along]->base, b->lanes))
+        return false;
+    for (uint32_t p = 0; p < count; p++) {
+        if (p / step % index[along]->count % b->lanes)
+            continue;
+        const struct lvalue *block[64];
+        for (uint32_t l = 0; l < b->lanes; l++)
+            block[l] = value_splat(b, value[p + l * step]);
+        struct laddress a = store_address(b, buffer, s, &point[p]);
+        for (uint32_t l = 0; l < point[p].valid && l < b->lanes; l++) {
+            struct lplace place = a.place;
+            place.element.constant += (int64_t)l * a.stride;
+            emit_store(b, &place, value_transposed(b, block, l), 1, NULL,
+                       affine_is_multiple(&place.element, b->lanes));
+        }
+    }
+    return true;
+}
+
+static void store_points(struct builder *b, const struct kbuffer *buffer, const struct kstatement *s,
+                         const struct tile_index *const *index, uint32_t count, const struct point *point,
+                         const struct lvalue *const *value)
+{
+    uint32_t lane_dim = s->rank;
+    for (uint32_t i = 0; i < s->rank; i++)
+        if (index[i]->lanes)
+            lane_dim = i;
+    struct laddress first = store_address(b, buffer, s, &point[0]);
+    if (lane_dim < s->rank && first.stride != 1 && store_transposed(b, buffer, s, index, count, point, value))
+        return;
+    struct laddress *address = ARENA_ARRAY(b->arena, struct laddress, count);
+    for (uint32_t i = 0; i < count; i++)
+        address[i] = store_address(b, buffer, s, &point[i]);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct laddress *a = &address[i];
+        bool wide = lane_dim < s->rank && b->lanes > 1;
+        const struct lvalue *v = wide ? value_splat(b, value[i]) : value[i];
+        if (a->index) { /* an index register: lane by lane is rare enough */
+            const struct lvalue *mask = point[i].valid < b->lanes ? lanes_below(b, point[i].valid) : NULL;
+            struct lstatement *store;
+            emit_store(b, &a->place, v, 1, mask, false);
+            store = b->block->list.at[b->block->list.count - 1];
+            store->index = a->index;
+            continue;
+        }
+        const struct lvalue *mask = NULL;
+        if (wide && point[i].valid < b->lanes && !(a->stride == 1 && lanes_have_room(b, buffer, lane_dim, a)))
+            mask = lanes_below(b, point[i].valid);
+        emit_store(b, &a->place, v, wide ? a->stride : 1, mask,
+                   a->stride == 1 && affine_is_multiple(&a->place.element, b->lanes));
+    }
+    b->version[buffer->number]++;
+    for (uint32_t i = 0; i < count; i++)
+        if (!address[i].index && buffer->type == value[i]->type && (address[i].stride == 1 || lane_dim == s->rank)) {
+            const struct lvalue *v = lane_dim < s->rank ? value_splat(b, value[i]) : value[i];
+            value_forward(b, &address[i].place, address[i].stride,
+                          v->width > 1 && affine_is_multiple(&address[i].place.element, b->lanes), v);
+        }
+}
+
+void store_tile(struct builder *b, const struct kstatement *statement, const struct tile_index *const *index,
+                uint32_t count, const struct point *point)
+{
+    const struct lvalue **value = ARENA_ARRAY(b->arena, const struct lvalue *, count);
+    const struct lvalue **position = ARENA_ARRAY(b->arena, const struct lvalue *, count);
+    eval(b, statement->value, count, point, value);
+    if (statement->buffer2) {
+        struct kexpr *at = kx_position(b->arena, statement->value);
+        eval(b, at, count, point, position);
+    }
+    store_points(b, statement->buffer, statement, index, count, point, value);
+    if (statement->buffer2)
+        store_points(b, statement->buffer2, statement, index, count, point, position);
+}
