@@ -5,7 +5,7 @@
 #include "kernel.h"
 
 bool kernel_is_builtin(const char *name);
-/* Their names, ended by NULL. */
-const char *const *kernel_builtins(void);
+/* The name of the function with this number from 0, NULL past the last. */
+const char *kernel_builtin(size_t number);
 
 #endif
