@@ -1,0 +1,1 @@
+xent_unit_test(lang xent_lang)

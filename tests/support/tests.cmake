@@ -1,0 +1,1 @@
+xent_unit_test(support xent_support)
