@@ -50,7 +50,8 @@ struct xent_train_options {
     uint32_t scalar_count;
 
     /* Any may be NULL. All run on the caller's thread. on_step and on_log run while the pool waits and must not use the
-     * session; on_epoch runs after each whole epoch (not after one that was cut short) and may (to evaluate, to save). */
+     * session; on_epoch runs after each whole epoch (not where training ended in it, by `stop` or `steps`) and may, to evaluate
+     * and to save, but must not change the state. */
     void (*on_step)(void *context, const struct xent_step_report *report);
     void (*on_log)(void *context, const struct xent_log_report *report);
     void (*on_epoch)(void *context, const struct xent_epoch_report *report);

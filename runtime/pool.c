@@ -1,0 +1,248 @@
+/* The pool: one flag line per thread, one that releases all. Thread t writes the number of the meeting to its own line;
+ * thread 0 waits for every line, then writes the number to the release line. A start and an end of a run are meetings
+ * like any other. */
+#include "internal.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { CACHE_LINE = 64, SPIN = 4000, SPIN_CROWDED = 32 };
+
+struct line {
+    _Alignas(CACHE_LINE) _Atomic uint32_t meeting;
+    _Atomic uint32_t sleepers;
+};
+
+struct worker {
+    struct xent_pool *pool;
+    pthread_t thread;
+    uint32_t number;
+};
+
+struct xent_pool {
+    struct line release;
+    struct line arrived[XENT_MAX_THREADS];
+    uint32_t threads, spin;
+    xent_pool_body body;
+    void *context;
+    bool quit, pinned;
+    cpu_set_t allowed; /* of the creator */
+    struct worker worker[XENT_MAX_THREADS];
+};
+
+/* --- Cores --- */
+
+static uint32_t affinity_cores(cpu_set_t *set) {
+    CPU_ZERO(set);
+    if (sched_getaffinity(0, sizeof *set, set) != 0) {
+        long online = sysconf(_SC_NPROCESSORS_ONLN);
+        return online > 0 ? (uint32_t)online : 1;
+    }
+    int count = CPU_COUNT(set);
+    return count > 0 ? (uint32_t)count : 1;
+}
+
+static bool read_line(const char *path, char *text, size_t size) {
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return false;
+    bool read = fgets(text, (int)size, file) != NULL;
+    fclose(file);
+    return read;
+}
+
+/* Whole cores of the cgroup's quota: v2's cpu.max ("max 100000" or "150000 100000"), else v1's two files. */
+static uint32_t quota_cores(void) {
+    char text[64], period_text[64];
+    long long quota = -1, period = 0;
+    if (read_line("/sys/fs/cgroup/cpu.max", text, sizeof text)) {
+        if (sscanf(text, "%lld %lld", &quota, &period) != 2)
+            return UINT32_MAX;
+    } else if (read_line("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", text, sizeof text) &&
+               read_line("/sys/fs/cgroup/cpu/cpu.cfs_period_us", period_text, sizeof period_text)) {
+        quota = atoll(text), period = atoll(period_text);
+    }
+    if (quota <= 0 || period <= 0)
+        return UINT32_MAX;
+    long long cores = quota / period;
+    return cores < 1 ? 1 : cores > XENT_MAX_THREADS ? XENT_MAX_THREADS : (uint32_t)cores;
+}
+
+uint32_t xent_available_cores(void) {
+    cpu_set_t set;
+    uint32_t cores = affinity_cores(&set), quota = quota_cores();
+    if (quota < cores)
+        cores = quota;
+    return cores > XENT_MAX_THREADS ? XENT_MAX_THREADS : cores;
+}
+
+/* --- Waiting --- */
+
+static inline void cpu_relax(void) {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("isb" ::: "memory");
+#endif
+}
+
+static void futex(_Atomic uint32_t *word, int operation, uint32_t value) {
+    syscall(SYS_futex, word, operation | FUTEX_PRIVATE_FLAG, value, NULL, NULL, 0);
+}
+
+/* The waiter announces itself before it looks again, the signaller writes before it looks for sleepers; both orders are
+ * sequentially consistent, so one of the two sees the other. */
+static void line_wait(struct line *line, uint32_t meeting, uint32_t spin) {
+    for (uint32_t i = 0; i < spin; i++) {
+        if (atomic_load_explicit(&line->meeting, memory_order_acquire) == meeting)
+            return;
+        cpu_relax();
+    }
+    atomic_fetch_add(&line->sleepers, 1);
+    for (;;) {
+        uint32_t now = atomic_load(&line->meeting);
+        if (now == meeting)
+            break;
+        futex(&line->meeting, FUTEX_WAIT, now);
+    }
+    atomic_fetch_sub(&line->sleepers, 1);
+}
+
+static void line_signal(struct line *line, uint32_t meeting) {
+    atomic_store(&line->meeting, meeting);
+    if (atomic_load(&line->sleepers))
+        futex(&line->meeting, FUTEX_WAKE, INT_MAX);
+}
+
+void xent_pool_barrier(void *context, uint32_t thread) {
+    struct xent_pool *pool = context;
+    if (pool->threads == 1)
+        return;
+    if (thread == 0) {
+        uint32_t meeting = atomic_load_explicit(&pool->release.meeting, memory_order_relaxed) + 1;
+        for (uint32_t t = 1; t < pool->threads; t++)
+            line_wait(&pool->arrived[t], meeting, pool->spin);
+        line_signal(&pool->release, meeting);
+    } else {
+        uint32_t meeting = atomic_load_explicit(&pool->arrived[thread].meeting, memory_order_relaxed) + 1;
+        line_signal(&pool->arrived[thread], meeting);
+        line_wait(&pool->release, meeting, pool->spin);
+    }
+}
+
+/* --- Threads --- */
+
+static void *worker_main(void *context) {
+    struct worker *worker = context;
+    struct xent_pool *pool = worker->pool;
+    for (;;) {
+        xent_pool_barrier(pool, worker->number);
+        if (pool->quit)
+            return NULL;
+        pool->body(pool->context, worker->number, pool->threads);
+        xent_pool_barrier(pool, worker->number);
+    }
+}
+
+/* The n-th core of the creator's set as a set of its own. */
+static void nth_core(const cpu_set_t *allowed, uint32_t n, cpu_set_t *out) {
+    CPU_ZERO(out);
+    for (int core = 0; core < CPU_SETSIZE; core++)
+        if (CPU_ISSET(core, allowed) && n-- == 0) {
+            CPU_SET(core, out);
+            return;
+        }
+}
+
+static int start_worker(struct xent_pool *pool, uint32_t number) {
+    struct worker *worker = &pool->worker[number];
+    worker->pool = pool;
+    worker->number = number;
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int cause = pthread_create(&worker->thread, NULL, worker_main, worker);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (!cause && pool->pinned) {
+        cpu_set_t core;
+        nth_core(&pool->allowed, number, &core);
+        pthread_setaffinity_np(worker->thread, sizeof core, &core);
+    }
+    return cause;
+}
+
+enum xent_status xent_pool_create(uint32_t threads, bool pin, struct xent_pool **out, struct xent_error *error) {
+    if (threads > XENT_MAX_THREADS)
+        return rt_fail(error, XENT_ERROR_ARGUMENT, "%u threads: at most %d are possible", threads, XENT_MAX_THREADS);
+    if (!threads)
+        threads = xent_available_cores();
+    struct xent_pool *pool = aligned_alloc(CACHE_LINE, (sizeof *pool + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE);
+    if (!pool)
+        return rt_fail_memory(error, "thread pool", sizeof *pool);
+    memset(pool, 0, sizeof *pool);
+    uint32_t cores = affinity_cores(&pool->allowed);
+    pool->pinned = pin && threads > 1 && threads == cores;
+    pool->spin = threads <= xent_available_cores() ? SPIN : SPIN_CROWDED;
+    pool->threads = threads;
+    for (uint32_t t = 1; t < threads; t++) {
+        int cause = start_worker(pool, t);
+        if (cause) {
+            /* Those that did start wait in their first meeting: all that is left to do is to let them go. */
+            pool->quit = true;
+            for (uint32_t i = 1; i < t; i++)
+                line_wait(&pool->arrived[i], 1, pool->spin);
+            line_signal(&pool->release, 1);
+            for (uint32_t i = 1; i < t; i++)
+                pthread_join(pool->worker[i].thread, NULL);
+            free(pool);
+            return rt_fail(error, XENT_ERROR_THREAD, "cannot start thread %u of %u: %s", t + 1, threads,
+                           cause == EAGAIN ? "the system's limit of threads or memory is reached" : strerror(cause));
+        }
+    }
+    *out = pool;
+    return XENT_OK;
+}
+
+void xent_pool_destroy(struct xent_pool *pool) {
+    if (!pool)
+        return;
+    pool->quit = true;
+    xent_pool_barrier(pool, 0);
+    for (uint32_t t = 1; t < pool->threads; t++)
+        pthread_join(pool->worker[t].thread, NULL);
+    free(pool);
+}
+
+uint32_t xent_pool_threads(const struct xent_pool *pool) {
+    return pool->threads;
+}
+
+void xent_pool_run(struct xent_pool *pool, xent_pool_body body, void *context) {
+    if (pool->threads == 1) {
+        body(context, 0, 1);
+        return;
+    }
+    cpu_set_t before, core;
+    bool restore = pool->pinned && sched_getaffinity(0, sizeof before, &before) == 0;
+    if (restore) {
+        nth_core(&pool->allowed, 0, &core);
+        sched_setaffinity(0, sizeof core, &core);
+    }
+    pool->body = body;
+    pool->context = context;
+    xent_pool_barrier(pool, 0);
+    body(context, 0, pool->threads);
+    xent_pool_barrier(pool, 0);
+    if (restore)
+        sched_setaffinity(0, sizeof before, &before);
+}
