@@ -113,9 +113,9 @@ bool recovery_reached(struct parse_context *ctx, int token)
 {
     switch (ctx->recovery) {
     case TO_ITEM:
-        if (token == RBRACE || ((is_name(token) && followed_by(ctx, '=')) && in_braces(ctx)))
+        if (token == RBRACE || (is_name(token) && followed_by(ctx, '=') && in_braces(ctx)))
             return true;
-        if (is_item_word(token) && !followed_by(ctx, '=') && (in_braces(ctx) || begins_line(ctx))) {
+        if (is_item_word(token) && !followed_by(ctx, '=') && begins_line(ctx)) {
             close_to_brace(ctx);
             return true;
         }
