@@ -44,3 +44,23 @@ void accuracy_reference(const struct node *node, const struct reference_tensor *
         out[0]->data[m] = largest(in[0]->data + m * classes, classes) == t;
     }
 }
+
+/* ---- kernel ---- */
+
+static struct kexpr *largest_at(struct lowering *l, const struct value *value, const char *name, struct kindex *m)
+{
+    struct kindex *c = lower_index(l, "c", value->type.dim[1]);
+    struct kreduce r = {.kind = KR_MAX_AT, .indices = 1, .index = &c};
+    r.term[0] = lower_read_at(l, value, name, (struct kindex *[]){c, m});
+    return kx_position(l->arena, kx_reduce(l->arena, &r));
+}
+
+void accuracy_lower(struct lowering *l, const struct node *node)
+{
+    const struct value *target = node->input[1];
+    struct kindex *m = lower_batch(l);
+    struct kexpr *guess = largest_at(l, node->input[0], "Z", m);
+    struct kexpr *truth =
+        target->type.dtype == DT_CLASS ? lower_read_at(l, target, "t", &m) : largest_at(l, target, "T", m);
+    lower_define(l, node, 0, "right", "right", &m, lx_unary(l, KX_TO_I32, lx_binary(l, KX_EQ, guess, truth)));
+}

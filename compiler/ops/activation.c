@@ -65,3 +65,30 @@ void add_reference(const struct node *node, const struct reference_tensor *const
     for (int64_t i = 0; i < in[0]->elements; i++)
         out[0]->data[i] = in[0]->data[i] + in[1]->data[i];
 }
+
+/* ---- kernels ---- */
+
+void relu_lower(struct lowering *l, const struct node *node)
+{
+    struct kindex *index[KERNEL_MAX_RANK] = {0};
+    lower_axes(l, node->input[0], index);
+    struct kexpr *x = lower_read_at(l, node->input[0], "X", index);
+    lower_define(l, node, 0, "Y", "a", index, lx_binary(l, KX_MAX, x, lx_f32(l, 0)));
+}
+
+void relu_grad_lower(struct lowering *l, const struct node *node)
+{
+    struct kindex *index[KERNEL_MAX_RANK] = {0};
+    lower_axes(l, node->input[1], index);
+    struct kexpr *dy = lower_read_at(l, node->input[1], "dY", index);
+    struct kexpr *y = lower_read_at(l, node->input[0], "Y", index);
+    lower_define(l, node, 0, "dX", "d", index, lx_select(l, lx_binary(l, KX_GT, y, lx_f32(l, 0)), dy, lx_f32(l, 0)));
+}
+
+void add_lower(struct lowering *l, const struct node *node)
+{
+    struct kindex *index[KERNEL_MAX_RANK] = {0};
+    lower_axes(l, node->input[0], index);
+    struct kexpr *a = lower_read_at(l, node->input[0], "A", index), *b = lower_read_at(l, node->input[1], "B", index);
+    lower_define(l, node, 0, "Y", "s", index, lx_binary(l, KX_ADD, a, b));
+}

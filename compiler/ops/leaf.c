@@ -29,3 +29,12 @@ void copy_reference(const struct node *node, const struct reference_tensor *cons
     (void)node, (void)scalars;
     memcpy(out[0]->data, in[0]->data, (size_t)in[0]->elements * sizeof *out[0]->data);
 }
+
+void copy_lower(struct lowering *l, const struct node *node)
+{
+    struct kindex *index[KERNEL_MAX_RANK] = {0};
+    lower_axes(l, node->input[0], index);
+    bool data = node->input[0]->node->op->flags & OP_LEAF;
+    lower_define(l, node, 0, data ? "X" : "Xt", "p", index,
+                 lower_read_at(l, node->input[0], data ? "data" : "X", index));
+}

@@ -170,3 +170,51 @@ void linear_db_reference(const struct node *node, const struct reference_tensor 
         out[0]->data[n] = sum;
     }
 }
+
+/* ---- kernels ---- */
+
+static struct kexpr *sum_of_products(struct lowering *l, struct kindex *over, struct kexpr *from, struct kexpr *a,
+                                     struct kexpr *b)
+{
+    struct kreduce r = {.kind = KR_SUM_FMA, .indices = 1, .index = &over, .from = from, .term = {a, b}};
+    return kx_reduce(l->arena, &r);
+}
+
+void linear_lower(struct lowering *l, const struct node *node)
+{
+    const struct tensor_type *w = &node->input[1]->type;
+    struct kindex *n = lower_index(l, "n", w->dim[0]), *m = lower_batch(l), *k = lower_index(l, "k", w->dim[1]);
+    struct kexpr *x = lower_read_at(l, node->input[0], "X", (struct kindex *[]){k, m});
+    struct kexpr *weight = lower_read_at(l, node->input[1], "W", (struct kindex *[]){n, k});
+    struct kexpr *from = node->inputs > 2 ? lower_read_at(l, node->input[2], "b", &n) : lx_f32(l, 0);
+    lower_define(l, node, 0, "Y", "z", (struct kindex *[]){n, m}, sum_of_products(l, k, from, weight, x));
+}
+
+void linear_dx_lower(struct lowering *l, const struct node *node)
+{
+    const struct tensor_type *w = &node->input[1]->type;
+    struct kindex *n = lower_index(l, "n", w->dim[0]), *m = lower_batch(l), *k = lower_index(l, "k", w->dim[1]);
+    struct kexpr *weight = lower_read_at(l, node->input[1], "W", (struct kindex *[]){n, k});
+    struct kexpr *dy = lower_read_at(l, node->input[0], "dY", (struct kindex *[]){n, m});
+    lower_define(l, node, 0, "dX", "d", (struct kindex *[]){k, m}, sum_of_products(l, n, lx_f32(l, 0), weight, dy));
+}
+
+/* Up to one block of examples the blocked sum is a plain one. */
+void linear_dw_lower(struct lowering *l, const struct node *node)
+{
+    const struct tensor_type *w = &node->output[0]->type;
+    struct kindex *n = lower_index(l, "n", w->dim[0]), *k = lower_index(l, "k", w->dim[1]), *m = lower_live(l);
+    struct kexpr *dy = lower_read_at(l, node->input[0], "dY", (struct kindex *[]){n, m});
+    struct kexpr *x = lower_read_at(l, node->input[1], "Xt", (struct kindex *[]){k, m});
+    struct kreduce blocks = {.kind = KR_SUM_BLOCKS, .indices = 1, .index = &m, .term = {dy, x}};
+    struct kexpr *g =
+        l->capacity <= KERNEL_SUM_BLOCK ? sum_of_products(l, m, lx_f32(l, 0), dy, x) : kx_reduce(l->arena, &blocks);
+    lower_define(l, node, 0, "dW", "g", (struct kindex *[]){n, k}, g);
+}
+
+void linear_db_lower(struct lowering *l, const struct node *node)
+{
+    struct kindex *n = lower_index(l, "n", node->output[0]->type.dim[0]), *m = lower_live(l);
+    struct kexpr *dy = lower_read_at(l, node->input[0], "dY", (struct kindex *[]){n, m});
+    lower_define(l, node, 0, "db", "g", &n, lx_tree(l, m, dy));
+}

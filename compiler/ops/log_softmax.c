@@ -2,7 +2,7 @@
  *
  *   y[c] = x[c] - top - log1p(r),  top = x[j] the largest, r = sum over c != j of exp(x[c] - top)
  *   dx[c] = dy[c] - exp(y[c]) * sum over i of dy[i] */
-#include "rules.h"
+#include "loss.h"
 
 #include <math.h>
 
@@ -55,4 +55,25 @@ void log_softmax_grad_reference(const struct node *node, const struct reference_
         for (int64_t c = 0; c < classes; c++)
             out[0]->data[m * classes + c] = dy[c] - exp(y[c]) * sum;
     }
+}
+
+/* ---- kernels ---- */
+
+void log_softmax_lower(struct lowering *l, const struct node *node)
+{
+    struct softmax_lets s = softmax_lets(l, node->input[0]);
+    struct kindex *cm[] = {lower_index(l, "c", node->input[0]->type.dim[1]), lower_batch(l)};
+    struct kexpr *y = lx_binary(l, KX_SUB, lower_read_at(l, node->input[0], "Z", cm), lx_let(l, s.top, &cm[1]));
+    lower_define(l, node, 0, "Y", "y", cm, lx_binary(l, KX_SUB, y, lx_let(l, s.ls, &cm[1])));
+}
+
+void log_softmax_grad_lower(struct lowering *l, const struct node *node)
+{
+    struct kindex *c = lower_index(l, "c", node->input[0]->type.dim[1]), *m = lower_batch(l), *cm[] = {c, m};
+    struct kreduce r = {.kind = KR_SUM, .indices = 1, .index = &c, .from = lx_f32(l, 0)};
+    r.term[0] = lower_read_at(l, node->input[1], "dY", cm);
+    const struct klet *sum = lower_let(l, "s", 1, &m, kx_reduce(l->arena, &r));
+    struct kexpr *p = lower_call(l, "exp", lower_read_at(l, node->input[0], "Y", cm));
+    p = lx_binary(l, KX_MUL, p, lx_let(l, sum, &m));
+    lower_define(l, node, 0, "dX", "d", cm, lx_binary(l, KX_SUB, lower_read_at(l, node->input[1], "dY", cm), p));
 }

@@ -88,9 +88,13 @@ const struct klet *lower_let(struct lowering *l, const char *name, uint32_t rank
                              struct kexpr *value);
 /* The let or buffer noted under this name and key, or NULL. Rules of one kernel share values so. */
 const struct lower_note *lower_noted(const struct lowering *l, const void *key, const char *name);
-void lower_note_let(struct lowering *l, const void *key, const struct klet *let);
-/* A scalar f32 in memory, stored now, so that later statements see the whole of it: a stage. */
-const struct kbuffer *lower_stage(struct lowering *l, const void *key, const char *name, struct kexpr *value);
+void lower_note_let(struct lowering *l, const void *key, const char *name, const struct klet *let);
+/* An f32 value in memory, stored now, so that later statements can sum over all of it: a stage. In `value`'s own place
+ * where it has one (`value` may be NULL). Noted under key and name. */
+const struct kbuffer *lower_stage(struct lowering *l, const void *key, const char *name, const struct value *value,
+                                  uint32_t rank, struct kindex *const *index, struct kexpr *expr);
+/* The value is read outside of this kernel, or a result. */
+bool lower_wanted(const struct lowering *l, const struct value *value);
 
 struct kexpr *lower_scalar(struct lowering *l, const char *name, enum ktype type);
 struct kexpr *lower_call(struct lowering *l, const char *function, struct kexpr *a);
@@ -101,6 +105,7 @@ struct kexpr *lower_numbers(struct lowering *l, const double *numbers, int64_t c
 struct kexpr *lx_f32(struct lowering *l, double value);
 struct kexpr *lx_i32(struct lowering *l, int64_t value);
 struct kexpr *lx_at(struct lowering *l, struct kindex *index);
+struct kexpr *lx_load(struct lowering *l, const struct kbuffer *buffer, struct kindex *const *index);
 struct kexpr *lx_let(struct lowering *l, const struct klet *let, struct kindex *const *index);
 struct kexpr *lx_unary(struct lowering *l, enum kop op, struct kexpr *a);
 struct kexpr *lx_binary(struct lowering *l, enum kop op, struct kexpr *a, struct kexpr *b);

@@ -111,3 +111,91 @@ void max_pool2d_dx_reference(const struct node *node, const struct reference_ten
         out[0]->data[(image * x[2] + row) * x[3] + column] += in[0]->data[i];
     }
 }
+
+/* ---- kernels ---- */
+
+bool max_pool2d_small(const struct value *value)
+{
+    if (op_of(value->node)->lower != max_pool2d_lower)
+        return false;
+    struct pair kernel = node_window(value->node).kernel;
+    return kernel.y * kernel.x <= UINT8_MAX;
+}
+
+void max_pool2d_lower(struct lowering *l, const struct node *node)
+{
+    struct window w = node_window(node);
+    const int64_t *x = node->input[0]->type.dim, *z = node->output[0]->type.dim;
+    struct kindex *out[] = {lower_index(l, "o", z[1]), lower_index(l, "y", z[2]), lower_index(l, "x", z[3]), lower_batch(l)};
+    struct kindex *over[] = {lower_index(l, "u", w.kernel.y), lower_index(l, "v", w.kernel.x)};
+    struct kexpr *at[] = {
+        lx_at(l, out[0]),
+        lx_affine(l, 1, lx_binary(l, KX_ADD, lx_affine(l, w.stride.y, lx_at(l, out[1]), 0), lx_at(l, over[0])),
+                  -w.padding.y),
+        lx_affine(l, 1, lx_binary(l, KX_ADD, lx_affine(l, w.stride.x, lx_at(l, out[2]), 0), lx_at(l, over[1])),
+                  -w.padding.x),
+        lx_at(l, out[3]),
+    };
+    struct kcondition conditions[2];
+    uint32_t count = 0;
+    if (w.padding.y)
+        conditions[count++] = (struct kcondition){at[1], x[2]};
+    if (w.padding.x)
+        conditions[count++] = (struct kcondition){at[2], x[3]};
+    struct kreduce r = {.kind = KR_MAX_AT, .indices = 2, .index = over, .conditions = count, .condition = conditions};
+    r.from = node_int(node, "floor") ? lx_f32(l, 0) : NULL;
+    r.term[0] = lower_read(l, node->input[0], "X", at);
+    lower_define_max_at(l, node, "P", "at", out, kx_reduce(l->arena, &r));
+}
+
+/* Windows that tile the image: a pixel is in one window or in none. */
+static struct kexpr *tiled_dx(struct lowering *l, const struct node *node, const struct window *w, struct kindex **out)
+{
+    const int64_t *x = node->output[0]->type.dim, *z = node->input[0]->type.dim;
+    struct kexpr *p = lx_binary(l, KX_DIV, lx_at(l, out[1]), lx_i32(l, w->kernel.y));
+    struct kexpr *q = lx_binary(l, KX_DIV, lx_at(l, out[2]), lx_i32(l, w->kernel.x));
+    struct kexpr *subscript[] = {lx_at(l, out[0]), p, q, lx_at(l, out[3])};
+    struct kexpr *inside = NULL;
+    if (z[2] * w->kernel.y < x[2])
+        inside = lx_binary(l, KX_LT, p, lx_i32(l, z[2]));
+    if (z[3] * w->kernel.x < x[3])
+        inside = lx_both(l, inside, lx_binary(l, KX_LT, q, lx_i32(l, z[3])));
+    struct kexpr *here =
+        lx_binary(l, KX_ADD,
+                  lx_affine(l, w->kernel.x, lx_binary(l, KX_MOD, lx_at(l, out[1]), lx_i32(l, w->kernel.y)), 0),
+                  lx_binary(l, KX_MOD, lx_at(l, out[2]), lx_i32(l, w->kernel.x)));
+    struct kexpr *dy = lower_read(l, node->input[0], "dP", subscript);
+    struct kexpr *won = lower_read(l, node->input[1], "at", subscript);
+    won = lx_binary(l, KX_EQ, won->type == KT_U8 ? lx_unary(l, KX_TO_I32, won) : won, here);
+    return lx_where(l, lx_both(l, inside, won), dy, lx_f32(l, 0));
+}
+
+static struct kexpr *overlapping_dx(struct lowering *l, const struct node *node, const struct window *w,
+                                    struct kindex **out)
+{
+    const int64_t *z = node->input[0]->type.dim;
+    struct kindex *over[] = {lower_index(l, "p", z[2]), lower_index(l, "q", z[3])};
+    struct kexpr *subscript[] = {lx_at(l, out[0]), lx_at(l, over[0]), lx_at(l, over[1]), lx_at(l, out[3])};
+    struct kexpr *u = lx_binary(l, KX_SUB, lx_affine(l, 1, lx_at(l, out[1]), w->padding.y),
+                                lx_affine(l, w->stride.y, lx_at(l, over[0]), 0));
+    struct kexpr *v = lx_binary(l, KX_SUB, lx_affine(l, 1, lx_at(l, out[2]), w->padding.x),
+                                lx_affine(l, w->stride.x, lx_at(l, over[1]), 0));
+    struct kcondition conditions[] = {{u, w->kernel.y}, {v, w->kernel.x}};
+    struct kexpr *dy = lower_read(l, node->input[0], "dP", subscript);
+    struct kexpr *won = lower_read(l, node->input[1], "at", subscript);
+    won = lx_binary(l, KX_EQ, won->type == KT_U8 ? lx_unary(l, KX_TO_I32, won) : won,
+                    lx_binary(l, KX_ADD, lx_affine(l, w->kernel.x, u, 0), v));
+    struct kreduce r = {.kind = KR_SUM, .indices = 2, .index = over, .conditions = 2, .condition = conditions};
+    r.from = lx_f32(l, 0);
+    r.term[0] = lx_where(l, won, dy, lx_f32(l, 0));
+    return kx_reduce(l->arena, &r);
+}
+
+void max_pool2d_dx_lower(struct lowering *l, const struct node *node)
+{
+    struct window w = node_window(node);
+    const int64_t *x = node->output[0]->type.dim;
+    struct kindex *out[] = {lower_index(l, "o", x[1]), lower_index(l, "y", x[2]), lower_index(l, "x", x[3]), lower_batch(l)};
+    bool tiled = w.kernel.y == w.stride.y && w.kernel.x == w.stride.x && w.padding.y == 0 && w.padding.x == 0;
+    lower_define(l, node, 0, "dX", "d", out, tiled ? tiled_dx(l, node, &w, out) : overlapping_dx(l, node, &w, out));
+}

@@ -66,3 +66,32 @@ void nll_grad_reference(const struct node *node, const struct reference_tensor *
         out[0]->data[i] = here ? -target_weight(&o, t) / divisor : 0;
     }
 }
+
+/* ---- kernels ---- */
+
+void nll_lower(struct lowering *l, const struct node *node)
+{
+    struct kindex *m = lower_batch(l);
+    const struct klet *weight = class_weight(l, node);
+    const struct kbuffer *divisor = class_divisor(l, node);
+    struct kexpr *loss = lower_read(l, node->input[0], "Y", (struct kexpr *[]){class_target(l, node, m), lx_at(l, m)});
+    if (loss_options(node).weight)
+        loss = lx_binary(l, KX_MUL, lx_let(l, weight, &m), loss);
+    loss = lx_where(l, class_counts(l, node, m), lx_unary(l, KX_NEG, loss), lx_f32(l, 0));
+    loss_outputs(l, node, m, loss, lx_let(l, weight, &m), divisor ? lx_load(l, divisor, NULL) : NULL);
+}
+
+void nll_grad_lower(struct lowering *l, const struct node *node)
+{
+    struct kindex *c = lower_index(l, "c", node->input[0]->type.dim[1]), *m = lower_batch(l), *cm[] = {c, m};
+    const struct klet *weight = class_weight(l, node);
+    const struct kbuffer *divisor = class_divisor(l, node);
+    struct kexpr *here = lx_binary(l, KX_EQ, lx_at(l, c), class_target(l, node, m));
+    struct kexpr *d = lx_unary(l, KX_NEG, lx_let(l, weight, &m));
+    here = lx_both(l, class_counts(l, node, m), here);
+    if (divisor) {
+        here = lx_both(l, here, lx_binary(l, KX_NE, lx_load(l, divisor, NULL), lx_f32(l, 0)));
+        d = lx_binary(l, KX_DIV, d, lx_load(l, divisor, NULL));
+    }
+    lower_define(l, node, 0, "dY", "d", cm, lx_where(l, here, d, lx_f32(l, 0)));
+}

@@ -126,3 +126,50 @@ void affine_dx_reference(const struct node *node, const struct reference_tensor 
     for (int64_t i = 0; i < in[0]->elements; i++)
         out[0]->data[i] = in[0]->data[i] * node_channel(node, "scale", channel_of(in[0], i));
 }
+
+/* ---- kernels ---- */
+
+/* x, as f32, at the indices that it leaves in `index`. */
+static struct kexpr *pixel(struct lowering *l, const struct node *node, const char *name, struct kindex **index)
+{
+    lower_axes(l, node->input[0], index);
+    struct kexpr *x = lower_read_at(l, node->input[0], name, index);
+    return x->type == KT_F32 ? x : lx_unary(l, KX_TO_F32, x);
+}
+
+/* The list's number for the channel that the first feature index is. */
+static struct kexpr *channel_number(struct lowering *l, const struct node *node, const char *name,
+                                    struct kindex *const *index)
+{
+    const struct attr *list = node_attr(node, name);
+    return lower_numbers(l, list->floats, list->count, lx_at(l, index[0]));
+}
+
+void to_float_lower(struct lowering *l, const struct node *node)
+{
+    struct kindex *index[KERNEL_MAX_RANK] = {0};
+    struct kexpr *x = pixel(l, node, "data", index);
+    lower_define(l, node, 0, "X", "p", index, lx_binary(l, KX_DIV, x, lx_f32(l, 255)));
+}
+
+void normalize_lower(struct lowering *l, const struct node *node)
+{
+    struct kindex *index[KERNEL_MAX_RANK] = {0};
+    struct kexpr *x = lx_binary(l, KX_SUB, pixel(l, node, "data", index), channel_number(l, node, "mean", index));
+    lower_define(l, node, 0, "X", "p", index, lx_binary(l, KX_DIV, x, channel_number(l, node, "std", index)));
+}
+
+void affine_lower(struct lowering *l, const struct node *node)
+{
+    struct kindex *index[KERNEL_MAX_RANK] = {0};
+    struct kexpr *x = pixel(l, node, "data", index);
+    lower_define(l, node, 0, "X", "p", index,
+                 lx_fma(l, x, channel_number(l, node, "scale", index), channel_number(l, node, "shift", index)));
+}
+
+void affine_dx_lower(struct lowering *l, const struct node *node)
+{
+    struct kindex *index[KERNEL_MAX_RANK] = {0};
+    struct kexpr *dy = pixel(l, node, "dY", index);
+    lower_define(l, node, 0, "dX", "d", index, lx_binary(l, KX_MUL, dy, channel_number(l, node, "scale", index)));
+}

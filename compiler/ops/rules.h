@@ -70,6 +70,9 @@ bool need_extents(const struct node *node, struct diag_list *diags);
 /* Positions of the window along an extent; 0 when it does not fit. */
 int64_t window_positions(int64_t extent, int64_t kernel, int64_t stride, int64_t padding);
 
+/* The value is a max_pool2d's positions, and they fit into a byte. */
+bool max_pool2d_small(const struct value *value);
+
 /* ---- gradients ---- */
 /* Appends op(a, b) (b may be NULL) without a type; types follow from finish_node once attributes are set. */
 struct node *grad_node(struct gradient_context *g, const struct node *of, const char *op, struct value *a,

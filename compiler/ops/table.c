@@ -23,7 +23,7 @@
 #define SHAPE(f) .shape = f,
 #define PARAMS(f) .params = f,
 #define GRADIENT(f) .gradient = f,
-#define LOWER(f)
+#define LOWER(f) .lower = f,
 #define FLOPS(f) .flops = f,
 #define REFERENCE(f) .reference = f,
 #define OP(name, min, max, outputs, flags, doc, rules, ...)                                                            \

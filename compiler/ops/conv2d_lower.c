@@ -1,0 +1,94 @@
+/* Kernels of convolutions, direct: no copy of the image is made. Where padding or a stride leaves terms out, the sum's
+ * domain says which. */
+#include "rules.h"
+
+/* s * at + by - p: the row or column that a kernel's position meets. */
+static struct kexpr *meets(struct lowering *l, int64_t stride, struct kindex *at, struct kindex *by, int64_t padding)
+{
+    struct kexpr *sum = lx_binary(l, KX_ADD, lx_affine(l, stride, lx_at(l, at), 0), lx_at(l, by));
+    return lx_affine(l, 1, sum, -padding);
+}
+
+/* The rows and columns that can be outside of an image [.., height, width]. */
+static uint32_t outside(const struct window *w, struct kexpr *row, struct kexpr *column, const int64_t *x,
+                        struct kcondition out[2])
+{
+    uint32_t count = 0;
+    if (w->padding.y)
+        out[count++] = (struct kcondition){row, x[2]};
+    if (w->padding.x)
+        out[count++] = (struct kcondition){column, x[3]};
+    return count;
+}
+
+void conv2d_lower(struct lowering *l, const struct node *node)
+{
+    struct window w = node_window(node);
+    const int64_t *x = node->input[0]->type.dim, *z = node->output[0]->type.dim;
+    struct kindex *out[] = {lower_index(l, "o", z[1]), lower_index(l, "y", z[2]), lower_index(l, "x", z[3]), lower_batch(l)};
+    struct kindex *c = lower_index(l, "c", x[1]), *i = lower_index(l, "i", w.kernel.y), *j = lower_index(l, "j", w.kernel.x);
+    struct kexpr *row = meets(l, w.stride.y, out[1], i, w.padding.y), *column = meets(l, w.stride.x, out[2], j, w.padding.x);
+    struct kcondition conditions[2];
+    struct kreduce r = {.kind = KR_SUM_FMA, .indices = 3, .index = (struct kindex *[]){c, i, j}};
+    r.conditions = outside(&w, row, column, x, conditions);
+    r.condition = conditions;
+    r.term[1] = lower_read(l, node->input[0], "X", (struct kexpr *[]){lx_at(l, c), row, column, lx_at(l, out[3])});
+    r.term[0] = lower_read_at(l, node->input[1], "W", (struct kindex *[]){out[0], c, i, j});
+    r.from = node->inputs > 2 ? lower_read_at(l, node->input[2], "b", &out[0]) : lx_f32(l, 0);
+    lower_define(l, node, 0, "Y", "z", out, kx_reduce(l->arena, &r));
+}
+
+/* With stride 1 the sum goes over the kernel's positions, else over dz's: each has a plain domain then. */
+void conv2d_dx_lower(struct lowering *l, const struct node *node)
+{
+    struct window w = node_window(node);
+    const int64_t *x = node->output[0]->type.dim, *z = node->input[0]->type.dim;
+    struct kindex *out[] = {lower_index(l, "c", x[1]), lower_index(l, "y", x[2]), lower_index(l, "x", x[3]), lower_batch(l)};
+    struct kindex *o = lower_index(l, "o", z[1]);
+    bool dense = w.stride.y == 1 && w.stride.x == 1;
+    struct kindex *a = dense ? lower_index(l, "i", w.kernel.y) : lower_index(l, "p", z[2]);
+    struct kindex *b = dense ? lower_index(l, "j", w.kernel.x) : lower_index(l, "q", z[3]);
+    struct kexpr *row = lx_binary(l, KX_SUB, lx_affine(l, 1, lx_at(l, out[1]), w.padding.y),
+                                  lx_affine(l, w.stride.y, lx_at(l, a), 0));
+    struct kexpr *column = lx_binary(l, KX_SUB, lx_affine(l, 1, lx_at(l, out[2]), w.padding.x),
+                                     lx_affine(l, w.stride.x, lx_at(l, b), 0));
+    struct kexpr *dz[] = {lx_at(l, o), dense ? row : lx_at(l, a), dense ? column : lx_at(l, b), lx_at(l, out[3])};
+    struct kexpr *weight[] = {lx_at(l, o), lx_at(l, out[0]), dense ? lx_at(l, a) : row, dense ? lx_at(l, b) : column};
+    struct kcondition conditions[] = {{row, dense ? z[2] : w.kernel.y}, {column, dense ? z[3] : w.kernel.x}};
+    struct kreduce r = {.kind = KR_SUM_FMA, .indices = 3, .index = (struct kindex *[]){o, a, b}};
+    r.conditions = 2;
+    r.condition = conditions;
+    r.from = lx_f32(l, 0);
+    r.term[0] = lower_read(l, node->input[1], "W", weight);
+    r.term[1] = lower_read(l, node->input[0], "dZ", dz);
+    lower_define(l, node, 0, "dX", "d", out, kx_reduce(l->arena, &r));
+}
+
+void conv2d_dw_lower(struct lowering *l, const struct node *node)
+{
+    struct window w = node_window(node);
+    const int64_t *dim = node->output[0]->type.dim, *x = node->input[1]->type.dim, *z = node->input[0]->type.dim;
+    struct kindex *out[] = {lower_index(l, "o", dim[0]), lower_index(l, "c", dim[1]), lower_index(l, "i", dim[2]),
+                            lower_index(l, "j", dim[3])};
+    struct kindex *row = lower_index(l, "y", z[2]), *column = lower_index(l, "x", z[3]), *m = lower_live(l);
+    struct kexpr *xs[] = {lx_at(l, out[1]), meets(l, w.stride.y, row, out[2], w.padding.y),
+                          meets(l, w.stride.x, column, out[3], w.padding.x), lx_at(l, m)};
+    struct kcondition conditions[2];
+    struct kreduce r = {.kind = KR_SUM_FMA, .indices = 2, .index = (struct kindex *[]){row, column}};
+    r.conditions = outside(&w, xs[1], xs[2], x, conditions);
+    r.condition = conditions;
+    r.from = lx_f32(l, 0);
+    r.term[0] = lower_read_at(l, node->input[0], "dZ", (struct kindex *[]){out[0], row, column, m});
+    r.term[1] = lower_read(l, node->input[1], "X", xs);
+    lower_define(l, node, 0, "dW", "g", out, lx_tree(l, m, kx_reduce(l->arena, &r)));
+}
+
+void conv2d_db_lower(struct lowering *l, const struct node *node)
+{
+    const int64_t *z = node->input[0]->type.dim;
+    struct kindex *o = lower_index(l, "o", z[1]), *row = lower_index(l, "y", z[2]), *column = lower_index(l, "x", z[3]);
+    struct kindex *m = lower_live(l);
+    struct kreduce r = {.kind = KR_SUM, .indices = 2, .index = (struct kindex *[]){row, column}, .from = lx_f32(l, 0)};
+    r.term[0] = lower_read_at(l, node->input[0], "dZ", (struct kindex *[]){o, row, column, m});
+    lower_define(l, node, 0, "db", "g", &o, lx_tree(l, m, kx_reduce(l->arena, &r)));
+}
