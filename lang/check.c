@@ -39,7 +39,8 @@ static void report_repeated(struct parse_context *ctx, const struct given_list *
     memcpy(sorted, list->v.at, count * sizeof *sorted);
     qsort(sorted, count, sizeof *sorted, by_name);
     for (size_t i = 0; i < count; i++)
-        first[sorted[i].order] = i && sorted[i].name == sorted[i - 1].name ? first[sorted[i - 1].order] : sorted[i].order;
+        first[sorted[i].order] =
+            i && sorted[i].name == sorted[i - 1].name ? first[sorted[i - 1].order] : sorted[i].order;
     for (size_t i = 0; i < count && ctx->diags->errors <= DIAG_MAX_ERRORS; i++) {
         if (first[i] == i)
             continue;

@@ -54,7 +54,8 @@ static struct ast_expr *as_bare_string(struct parse_context *ctx)
     if (strpbrk(text, "()[]\",=") || strcspn(text, white) >= length)
         return NULL;
     uint32_t at = (uint32_t)(text - ctx->source->text);
-    return make_string(ctx, (struct span){ctx->file, at, at + (uint32_t)length}, arena_strndup(ctx->arena, text, length));
+    struct span span = {ctx->file, at, at + (uint32_t)length};
+    return make_string(ctx, span, arena_strndup(ctx->arena, text, length));
 }
 
 struct ast_expr *lang_parse_value(struct arena *arena, struct diag_list *diags, struct interner *names, uint32_t file)

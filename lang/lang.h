@@ -10,8 +10,9 @@ enum {
     LANG_MAX_BRACKETS = 256 /* open at once */
 };
 
-/* Parses and checks file `file` of the diagnostics' source map. NULL with diags->errors > 0 when it is wrong; all errors
- * of the text are reported in one go. Needs nothing outside the arena, so that an exhausted arena may jump out of it. */
+/* Parses and checks file `file` of the diagnostics' source map. NULL with diags->errors > 0 when it is wrong; all
+ * errors of the text are reported in one go. Needs nothing outside the arena, so that an exhausted arena may jump out
+ * of it. */
 struct ast_file *lang_parse(struct arena *arena, struct diag_list *diags, struct interner *names, uint32_t file);
 
 /* One value in the language's own syntax, as in `--set train.optimizer=sgd(lr = 0.1)`: the file's whole text. Quotes of

@@ -130,7 +130,8 @@ static void print_model(const struct ast_model *model, struct text *out)
     text_printf(out, "model %s {\n", model->name);
     for (size_t i = 0, end; i < model->item_count; i = end) {
         size_t width = 0;
-        for (end = i; end < model->item_count && group_of(model->items[end].kind) == group_of(model->items[i].kind); end++)
+        int group = group_of(model->items[i].kind);
+        for (end = i; end < model->item_count && group_of(model->items[end].kind) == group; end++)
             if (model->items[end].name)
                 widen(&width, model->items[end].name);
         text_add(out, i ? "\n" : "");

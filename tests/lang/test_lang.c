@@ -187,7 +187,8 @@ static void test_values(void)
         CU_ASSERT_STRING_EQUAL(printed ? printed : "(error)", cases[i].printed);
         CU_ASSERT_EQUAL(kind, cases[i].kind);
     }
-    static const char *const wrong[] = {"", "  ", "f(", "[1,2", "a=b", "f(a=1,a=2)", "f(x |> y,", "1e999", "\"open", "a\xff"};
+    static const char *const wrong[] = {"",           "  ",        "f(",    "[1,2",   "a=b",
+                                        "f(a=1,a=2)", "f(x |> y,", "1e999", "\"open", "a\xff"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         enum ast_expr_kind kind;
         CU_ASSERT_PTR_NULL(value_of(&b, wrong[i], &kind));
@@ -195,7 +196,8 @@ static void test_values(void)
     arena_deinit(&b.arena);
 }
 
-static struct ast_file *parse_repeated(struct bench *b, const char *head, const char *part, size_t times, const char *tail)
+static struct ast_file *parse_repeated(struct bench *b, const char *head, const char *part, size_t times,
+                                       const char *tail)
 {
     struct text t;
     struct arena arena;
