@@ -170,7 +170,8 @@ struct item_list *add_declaration(struct parse_context *ctx, struct item_list *i
         if (kind == AST_INPUT)
             diag_error(ctx->diags, type.span, "an input cannot be %s: it is u8[…] or f32[…]", type_names[type.kind]);
         else
-            diag_error(ctx->diags, type.span, "a target cannot be %s: it is class[C] or prob[C]", type_names[type.kind]);
+            diag_error(ctx->diags, type.span, "a target cannot be %s: it is class[C] or prob[C]",
+                       type_names[type.kind]);
     }
     struct ast_item item = {.kind = kind, .span = span, .name = name.name, .name_span = name.span, .type = type};
     vec_push(ctx->arena, &items->v, item);
