@@ -1,0 +1,216 @@
+/* Statements: loops in rotated form (a guard where the trip count may be zero, then the test at the end), a phi for each
+ * carried register, branches. A loop of one iteration is no loop. */
+#include "emit.h"
+
+#include <llvm-c/DebugInfo.h>
+
+static LLVMBasicBlockRef new_block(struct emitter *e, const char *name) {
+    return LLVMAppendBasicBlockInContext(e->module->context, e->function, name);
+}
+
+static LLVMBasicBlockRef here(struct emitter *e) { return LLVMGetInsertBlock(e->builder); }
+
+static LLVMValueRef i64_binary(struct emitter *e, LLVMOpcode opcode, LLVMValueRef a, LLVMValueRef b) {
+    return LLVMBuildBinOp(e->builder, opcode, a, b, "");
+}
+
+static LLVMValueRef scaled(struct emitter *e, LLVMValueRef a, int64_t factor) {
+    return factor == 1 ? a : LLVMBuildNSWMul(e->builder, a, emit_constant_i64(e, factor), "");
+}
+
+/* ---- bounds ---- */
+
+struct bounds {
+    LLVMValueRef lo, hi;
+    uint32_t lo_depth;
+    bool surely_runs;
+    bool once; /* exactly one iteration */
+};
+
+static struct bounds find_bounds(struct emitter *e, const struct lstatement *s) {
+    struct bounds b = {.surely_runs = true};
+    int64_t difference;
+    uint32_t hi_depth;
+    for (uint32_t l = 0; l < s->los; l++)
+        for (uint32_t h = 0; h < s->his; h++)
+            b.surely_runs = b.surely_runs && emit_surely_less(&s->lo[l], &s->hi[h]);
+    b.once = b.surely_runs && s->los == 1 && s->his == 1 && !s->parallel &&
+             emit_constant_difference(&s->lo[0], &s->hi[0], &difference) && difference <= s->step;
+    b.lo = emit_greatest(e, s->lo, s->los, &b.lo_depth);
+    b.hi = emit_least(e, s->hi, s->his, &hi_depth);
+    return b;
+}
+
+/* This thread's share: iterations [count * t / T, count * (t + 1) / T). */
+static void share(struct emitter *e, const struct lstatement *s, struct bounds *b) {
+    LLVMBuilderRef builder = e->builder;
+    LLVMValueRef one = emit_constant_i64(e, 1), zero = emit_constant_i64(e, 0), step = emit_constant_i64(e, s->step);
+    LLVMValueRef count = i64_binary(e, LLVMAdd, i64_binary(e, LLVMSub, b->hi, b->lo), emit_constant_i64(e, s->step - 1));
+    count = LLVMBuildSelect(builder, LLVMBuildICmp(builder, LLVMIntSLT, count, zero, ""), zero, count, "");
+    if (s->step != 1)
+        count = i64_binary(e, LLVMUDiv, count, step);
+    LLVMValueRef next_thread = i64_binary(e, LLVMAdd, e->thread, one);
+    LLVMValueRef from = i64_binary(e, LLVMUDiv, i64_binary(e, LLVMMul, count, e->thread), e->threads);
+    LLVMValueRef to = i64_binary(e, LLVMUDiv, i64_binary(e, LLVMMul, count, next_thread), e->threads);
+    b->hi = LLVMBuildNSWAdd(builder, b->lo, scaled(e, to, s->step), "");
+    b->lo = LLVMBuildNSWAdd(builder, b->lo, scaled(e, from, s->step), "");
+    b->surely_runs = false;
+}
+
+/* ---- loops ---- */
+
+static void no_loop(struct emitter *e, const struct lstatement *s, const struct bounds *b) {
+    e->vars[s->var->number] = (struct emit_integer){b->lo, b->lo_depth};
+    for (uint32_t i = 0; i < s->carries; i++)
+        emit_bind(e, s->carried[i].phi, emit_use(e, s->carried[i].first));
+    emit_block(e, &s->body);
+    LLVMValueRef *next = ARENA_ARRAY(e->module->arena, LLVMValueRef, s->carries + 1);
+    for (uint32_t i = 0; i < s->carries; i++)
+        next[i] = emit_use(e, s->carried[i].next);
+    for (uint32_t i = 0; i < s->carries; i++)
+        emit_bind(e, s->carried[i].phi, next[i]);
+}
+
+static void no_unrolling(struct emitter *e, LLVMValueRef branch) {
+    static const char text[] = "llvm.loop.unroll.disable";
+    LLVMContextRef context = e->module->context;
+    LLVMMetadataRef name = LLVMMDStringInContext2(context, text, sizeof text - 1);
+    LLVMMetadataRef option = LLVMMDNodeInContext2(context, &name, 1);
+    LLVMMetadataRef self = LLVMTemporaryMDNode(context, NULL, 0), operands[] = {self, option};
+    LLVMMetadataRef loop = LLVMMDNodeInContext2(context, operands, 2);
+    LLVMMetadataReplaceAllUsesWith(self, loop); /* frees self; a loop's id is a node that names itself */
+    LLVMSetMetadata(branch, LLVMGetMDKindIDInContext(context, "llvm.loop", 9), LLVMMetadataAsValue(context, loop));
+}
+
+static bool is_innermost(const struct lblock *block) {
+    for (size_t i = 0; i < block->list.count; i++) {
+        const struct lstatement *s = block->list.at[i];
+        if (s->kind == LS_FOR || ((s->kind == LS_IF || s->kind == LS_ONCE) &&
+                                  !(is_innermost(&s->body) && is_innermost(&s->otherwise))))
+            return false;
+    }
+    return true;
+}
+
+static void loop(struct emitter *e, const struct lstatement *s) {
+    LLVMBuilderRef builder = e->builder;
+    struct bounds b = find_bounds(e, s);
+    if (s->parallel)
+        share(e, s, &b);
+    if (b.once) {
+        no_loop(e, s, &b);
+        return;
+    }
+    LLVMValueRef *first = ARENA_ARRAY(e->module->arena, LLVMValueRef, s->carries + 1), guard = NULL;
+    LLVMValueRef *phi = ARENA_ARRAY(e->module->arena, LLVMValueRef, s->carries + 1), anchor;
+    for (uint32_t i = 0; i < s->carries; i++)
+        first[i] = emit_use(e, s->carried[i].first);
+    LLVMBasicBlockRef before = here(e), body = new_block(e, s->var->name), behind = NULL, enter = before;
+    if (b.surely_runs) {
+        anchor = LLVMBuildBr(builder, body);
+    } else {
+        enter = LLVMInsertBasicBlockInContext(e->module->context, body, "");
+        guard = LLVMBuildICmp(builder, LLVMIntSLT, b.lo, b.hi, "");
+        behind = new_block(e, "");
+        anchor = LLVMBuildCondBr(builder, guard, enter, behind);
+        LLVMPositionBuilderAtEnd(builder, enter);
+        LLVMBuildBr(builder, body);
+    }
+
+    LLVMPositionBuilderAtEnd(builder, body);
+    emit_open(e, anchor);
+    LLVMValueRef var = LLVMBuildPhi(builder, e->module->i64, s->var->name);
+    LLVMAddIncoming(var, &b.lo, &enter, 1);
+    e->vars[s->var->number] = (struct emit_integer){var, emit_depth(e)};
+    for (uint32_t i = 0; i < s->carries; i++) {
+        phi[i] = LLVMBuildPhi(builder, LLVMTypeOf(first[i]), "");
+        LLVMAddIncoming(phi[i], &first[i], &enter, 1);
+        emit_bind(e, s->carried[i].phi, phi[i]);
+    }
+    emit_block(e, &s->body);
+    LLVMBasicBlockRef latch = here(e);
+    LLVMValueRef following = LLVMBuildNSWAdd(builder, var, emit_constant_i64(e, s->step), "");
+    LLVMAddIncoming(var, &following, &latch, 1);
+    LLVMValueRef *next = ARENA_ARRAY(e->module->arena, LLVMValueRef, s->carries + 1);
+    for (uint32_t i = 0; i < s->carries; i++) {
+        next[i] = emit_use(e, s->carried[i].next);
+        LLVMAddIncoming(phi[i], &next[i], &latch, 1);
+    }
+    LLVMValueRef again = LLVMBuildICmp(builder, LLVMIntSLT, following, b.hi, "");
+    LLVMBasicBlockRef leave = new_block(e, "");
+    LLVMValueRef branch = LLVMBuildCondBr(builder, again, body, leave);
+    if (is_innermost(&s->body))
+        no_unrolling(e, branch);
+    emit_close(e);
+    LLVMPositionBuilderAtEnd(builder, leave);
+    if (behind) {
+        LLVMBuildBr(builder, behind);
+        LLVMMoveBasicBlockAfter(behind, leave);
+        LLVMPositionBuilderAtEnd(builder, behind);
+    }
+    for (uint32_t i = 0; i < s->carries; i++) {
+        LLVMValueRef result = next[i];
+        if (behind) {
+            result = LLVMBuildPhi(builder, LLVMTypeOf(next[i]), "");
+            LLVMAddIncoming(result, &first[i], &before, 1);
+            LLVMAddIncoming(result, &next[i], &leave, 1);
+        }
+        emit_bind(e, s->carried[i].phi, result);
+    }
+}
+
+/* ---- branches ---- */
+
+static LLVMBasicBlockRef side(struct emitter *e, LLVMBasicBlockRef block, LLVMValueRef anchor,
+                              const struct lblock *statements, const struct lstatement *s, bool then,
+                              LLVMValueRef *out_values) {
+    LLVMPositionBuilderAtEnd(e->builder, block);
+    emit_open(e, anchor);
+    emit_block(e, statements);
+    for (uint32_t i = 0; i < s->carries; i++)
+        out_values[i] = emit_use(e, then ? s->carried[i].first : s->carried[i].next);
+    emit_close(e);
+    return here(e);
+}
+
+static void branch(struct emitter *e, const struct lstatement *s, LLVMValueRef condition) {
+    bool two = s->otherwise.list.count > 0 || s->carries > 0;
+    LLVMValueRef *then_values = ARENA_ARRAY(e->module->arena, LLVMValueRef, s->carries + 1);
+    LLVMValueRef *else_values = ARENA_ARRAY(e->module->arena, LLVMValueRef, s->carries + 1);
+    LLVMBasicBlockRef then = new_block(e, ""), otherwise = two ? new_block(e, "") : NULL, behind = new_block(e, "");
+    LLVMValueRef anchor = LLVMBuildCondBr(e->builder, condition, then, two ? otherwise : behind);
+    LLVMBasicBlockRef then_end = side(e, then, anchor, &s->body, s, true, then_values), else_end = NULL;
+    LLVMBuildBr(e->builder, behind);
+    if (two) {
+        LLVMMoveBasicBlockAfter(otherwise, then_end);
+        else_end = side(e, otherwise, anchor, &s->otherwise, s, false, else_values);
+        LLVMBuildBr(e->builder, behind);
+    }
+    LLVMMoveBasicBlockAfter(behind, two ? else_end : then_end);
+    LLVMPositionBuilderAtEnd(e->builder, behind);
+    for (uint32_t i = 0; i < s->carries; i++) {
+        LLVMValueRef phi = LLVMBuildPhi(e->builder, LLVMTypeOf(then_values[i]), "");
+        LLVMAddIncoming(phi, &then_values[i], &then_end, 1);
+        LLVMAddIncoming(phi, &else_values[i], &else_end, 1);
+        emit_bind(e, s->carried[i].phi, phi);
+    }
+}
+
+static void once(struct emitter *e, const struct lstatement *s) {
+    LLVMValueRef zero = emit_constant_i64(e, 0);
+    branch(e, s, LLVMBuildICmp(e->builder, LLVMIntEQ, e->thread, zero, ""));
+}
+
+void emit_block(struct emitter *e, const struct lblock *block) {
+    for (size_t i = 0; i < block->list.count; i++) {
+        const struct lstatement *s = block->list.at[i];
+        switch (s->kind) {
+        case LS_DEFINE: emit_define(e, s->value); break;
+        case LS_STORE: emit_store(e, s); break;
+        case LS_FOR: loop(e, s); break;
+        case LS_IF: branch(e, s, emit_use(e, s->value)); break;
+        case LS_PREFETCH: emit_prefetch(e, s); break;
+        case LS_ONCE: once(e, s); break;
+        }
+    }
+}
