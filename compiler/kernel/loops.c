@@ -274,11 +274,9 @@ static void prefetch_tile(struct builder *b, const struct nest *nest, uint32_t c
         }
 }
 
-static void fill_tile(struct builder *b, struct nest *nest)
+static void fill_points(struct builder *b, const struct nest *nest, uint32_t count, const struct point *point,
+                        const struct tile_index *const (*index)[KERNEL_MAX_RANK])
 {
-    uint32_t count;
-    struct point *point = make_points(b, nest, nest->rank, &count);
-    prefetch_tile(b, nest, count, point);
     /* lets keep the values that they had before an inout is written */
     for (uint32_t s = 0; s < nest->stores; s++)
         if (nest->store[s]->buffer->access == KA_INOUT)
@@ -286,14 +284,32 @@ static void fill_tile(struct builder *b, struct nest *nest)
                 struct let_walk w = {b, nest, nest->rank, point, count, nest->store[s]->buffer, false};
                 walk_lets(&w, nest->store[later]->value);
             }
+    for (uint32_t s = 0; s < nest->stores; s++)
+        store_tile(b, nest->store[s], index[s], count, point);
+}
+
+static void fill_tile(struct builder *b, struct nest *nest)
+{
+    uint32_t count;
+    struct point *point = make_points(b, nest, nest->rank, &count);
+    const struct tile_index *(*index)[KERNEL_MAX_RANK] =
+        arena_array(b->arena, nest->stores, sizeof *index);
+    prefetch_tile(b, nest, count, point);
+    bool together = true; /* all points at once: when nothing is kept in accumulators, or blocks are transposed */
     for (uint32_t s = 0; s < nest->stores; s++) {
-        const struct tile_index *index[KERNEL_MAX_RANK];
         for (uint32_t d = 0; d < nest->rank; d++)
             for (uint32_t l = 0; l < nest->rank; l++)
                 if (strcmp(nest->index[l]->name, nest->store[s]->index[d]->name) == 0)
-                    index[d] = &nest->bound[l];
-        store_tile(b, nest->store[s], index, count, point);
+                    index[s][d] = &nest->bound[l];
+        together &= !loops_reduces(nest->store[s]->value);
     }
+    for (uint32_t s = 0; s < nest->stores; s++)
+        together |= store_transposes(b, nest->store[s], index[s], count, point);
+    for (uint32_t s = 0; s < nest->stores; s++)
+        eval_reductions(b, nest->store[s]->value, count, point);
+    for (uint32_t p = 0; p < (together ? 1 : count); p++)
+        fill_points(b, nest, together ? count : 1, point + p,
+                    (const struct tile_index *const(*)[KERNEL_MAX_RANK])index);
 }
 
 /* ---- the loops ---- */

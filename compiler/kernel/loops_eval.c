@@ -329,6 +329,9 @@ static int decide(enum kop op, int64_t least, int64_t most)
     }
 }
 
+static void eval_elementwise(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point,
+                             const struct lvalue **out);
+
 static const struct lvalue *compare_statically(struct builder *b, const struct kexpr *expr, const struct point *point)
 {
     if (expr->count != 2 || !is_static_integer(expr->arg[0]) || !is_static_integer(expr->arg[1]))
@@ -339,6 +342,24 @@ static const struct lvalue *compare_statically(struct builder *b, const struct k
     struct laffine difference = affine_add(b, &x.base, &y.base, -1);
     int truth = decide(expr->op, affine_least(&difference), affine_most(&difference));
     return truth < 0 ? NULL : value_bool(b, truth);
+}
+
+static void eval_comparison(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point,
+                            const struct lvalue **out)
+{
+    struct point *open = ARENA_ARRAY(b->arena, struct point, count);
+    uint32_t *pick = ARENA_ARRAY(b->arena, uint32_t, count), n = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        out[i] = compare_statically(b, expr, &point[i]);
+        if (!out[i]) {
+            open[n] = point[i];
+            pick[n++] = i;
+        }
+    }
+    const struct lvalue **result = ARENA_ARRAY(b->arena, const struct lvalue *, count);
+    eval_elementwise(b, expr, n, open, result);
+    for (uint32_t i = 0; i < n; i++)
+        out[pick[i]] = result[i];
 }
 
 /* ---- branches ---- */
@@ -523,6 +544,39 @@ static const struct lvalue *eval_function(struct builder *b, const struct kexpr 
     return eval_one(b, f->body, &p);
 }
 
+bool loops_reduces(const struct kexpr *expr)
+{
+    if (expr->op == KX_REDUCE || (expr->op == KX_LET && loops_reduces(expr->let->value)))
+        return true;
+    for (uint32_t i = 0; i < expr->count; i++)
+        if (loops_reduces(expr->arg[i]))
+            return true;
+    return false;
+}
+
+void eval_reductions(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point)
+{
+    if (!loops_reduces(expr))
+        return;
+    const struct lvalue **unused = ARENA_ARRAY(b->arena, const struct lvalue *, count);
+    if (expr->op == KX_REDUCE || expr->op == KX_POSITION) {
+        eval(b, expr, count, point, unused);
+    } else if (expr->op == KX_LET) {
+        struct point *inner = ARENA_ARRAY(b->arena, struct point, count);
+        for (uint32_t i = 0; i < count; i++) {
+            inner[i] = point[i];
+            inner[i].env = NULL;
+            for (uint32_t k = 0; k < expr->count; k++)
+                inner[i].env = env_index(b, inner[i].env, expr->let->index[k], eval_index(b, expr->arg[k], &point[i]));
+        }
+        eval_reductions(b, expr->let->value, count, inner);
+    } else {
+        uint32_t sure = expr->op == KX_WHERE || expr->op == KX_LAND || expr->op == KX_LOR ? 1 : expr->count;
+        for (uint32_t k = 0; k < sure; k++)
+            eval_reductions(b, expr->arg[k], count, point);
+    }
+}
+
 /* ---- reductions: only the points that differ, and what was computed before is found again ---- */
 
 static void eval_reduction(struct builder *b, const struct kexpr *expr, bool position, uint32_t count,
@@ -573,10 +627,12 @@ static void eval_elementwise(struct builder *b, const struct kexpr *expr, uint32
                              const struct lvalue **out)
 {
     const struct lvalue **arg[4] = {0};
-    for (uint32_t k = 0; k < expr->count; k++) {
-        arg[k] = ARENA_ARRAY(b->arena, const struct lvalue *, count);
-        eval(b, expr->arg[k], count, point, arg[k]);
-    }
+    for (int loops = 1; loops >= 0; loops--) /* what needs loops first: nothing else lives across them */
+        for (uint32_t k = 0; k < expr->count; k++)
+            if (loops_reduces(expr->arg[k]) == loops) {
+                arg[k] = ARENA_ARRAY(b->arena, const struct lvalue *, count);
+                eval(b, expr->arg[k], count, point, arg[k]);
+            }
     for (uint32_t i = 0; i < count; i++) {
         const struct lvalue *a[4];
         for (uint32_t k = 0; k < expr->count; k++)
@@ -647,11 +703,7 @@ void eval(struct builder *b, const struct kexpr *expr, uint32_t count, const str
     case KX_LE:
     case KX_GT:
     case KX_GE:
-        for (uint32_t i = 0; i < count; i++) {
-            out[i] = compare_statically(b, expr, &point[i]);
-            if (!out[i])
-                eval_elementwise(b, expr, 1, &point[i], &out[i]);
-        }
+        eval_comparison(b, expr, count, point, out);
         return;
     default:
         /* i32 arithmetic on indices stays in integers, where it costs nothing */

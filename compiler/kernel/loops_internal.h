@@ -129,6 +129,10 @@ void eval(struct builder *b, const struct kexpr *expr, uint32_t count, const str
           const struct lvalue **out);
 void eval_let(struct builder *b, const struct klet *let, uint32_t count, const struct point *point,
               struct lindex *const *args, const struct lvalue **out);
+/* Whether a reduction is in it, or in a let that it refers to. */
+bool loops_reduces(const struct kexpr *expr);
+/* Evaluates only the reductions that expr needs whatever the data are, for all points at once; eval finds them then. */
+void eval_reductions(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point);
 /* Whether the expression may differ from lane to lane at this point. */
 bool eval_is_wide(struct builder *b, const struct kexpr *expr, const struct env *env);
 /* Words that tell apart points on which `expr` may differ. */
@@ -158,6 +162,9 @@ struct tile_index {
 };
 void store_tile(struct builder *b, const struct kstatement *statement, const struct tile_index *const *index,
                 uint32_t count, const struct point *point);
+/* Whether store_tile would transpose blocks of points. */
+bool store_transposes(struct builder *b, const struct kstatement *statement, const struct tile_index *const *index,
+                      uint32_t count, const struct point *point);
 
 /* ---- loops_reduce.c ---- */
 /* Values of a reduction (and positions of a max_at, when out_position is not NULL) for points that all differ. */

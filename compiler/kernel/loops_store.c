@@ -44,42 +44,54 @@ static const struct lvalue *lanes_below(struct builder *b, uint32_t valid)
     return value_binary(b, KX_LT, KT_BOOL, value_lane(b), value_i32(b, (int32_t)valid));
 }
 
-/* lanes x lanes blocks: `side` consecutive points along the index that is contiguous in memory. */
+/* How a tile is stored across its lanes: in blocks of lanes x lanes points, `side` being the index whose neighbours lie
+ * side by side in memory, `step` points apart. side = rank: not so. */
+struct transposition {
+    uint32_t side, step;
+};
+
+static struct transposition find_transposition(struct builder *b, const struct kbuffer *buffer,
+                                               const struct kstatement *s, const struct tile_index *const *index,
+                                               uint32_t count, const struct point *point)
+{
+    struct transposition t = {s->rank, 1};
+    struct laddress first = store_address(b, buffer, s, &point[0]);
+    bool lanes = false;
+    for (uint32_t i = 0; i < s->rank; i++)
+        lanes |= index[i]->lanes;
+    if (!lanes || b->lanes < 4 || buffer->type != KT_F32 || first.index || first.stride == 1)
+        return t;
+    /* a neighbour along index i is the first point whose subscript i differs */
+    for (uint32_t i = 0; i < s->rank; i++) {
+        if (index[i]->lanes || index[i]->count % b->lanes || !affine_is_multiple(&index[i]->base, b->lanes))
+            continue;
+        for (uint32_t p = 1; p < count; p++) {
+            struct laffine x = env_find(point[p].env, statement_index(s)[i])->index.base;
+            if (affine_equal(&x, &index[i]->base))
+                continue;
+            struct laddress next = store_address(b, buffer, s, &point[p]);
+            struct laffine difference = affine_add(b, &next.place.element, &first.place.element, -1);
+            if (!next.index && difference.count == 0 && difference.constant == 1)
+                t = (struct transposition){i, p};
+            break;
+        }
+    }
+    return t;
+}
+
 static bool store_transposed(struct builder *b, const struct kbuffer *buffer, const struct kstatement *s,
                              const struct tile_index *const *index, uint32_t count, const struct point *point,
                              const struct lvalue *const *value)
 {
-    uint32_t along = s->rank, step = 1, rank = s->rank, vectors = 1;
-    for (uint32_t i = 0; i < rank; i++)
-        if (index[i]->lanes)
-            vectors = (uint32_t)((index[i]->count + b->lanes - 1) / b->lanes);
-    if (b->lanes < 4 || buffer->type != KT_F32)
-        return false;
-    /* points run over the indices with the last fastest; find the one whose neighbour is the next element */
-    uint32_t stride_of = count;
-    struct laddress first = store_address(b, buffer, s, &point[0]);
-    if (first.index)
-        return false;
-    for (uint32_t i = 0; i < rank; i++) {
-        uint32_t steps = index[i]->lanes ? vectors : (uint32_t)index[i]->count;
-        stride_of /= steps;
-        if (index[i]->lanes || steps % b->lanes)
-            continue;
-        struct laddress next = store_address(b, buffer, s, &point[stride_of]);
-        struct laffine difference = affine_add(b, &next.place.element, &first.place.element, -1);
-        if (!next.index && difference.count == 0 && difference.constant == 1) {
-            along = i;
-            step = stride_of;
-        }
-    }
-    if (along == rank || !affine_is_multiple(&index[along]->base, b->lanes))
+    struct transposition t = find_transposition(b, buffer, s, index, count, point);
+    if (t.side == s->rank)
         return false;
     for (uint32_t p = 0; p < count; p++) {
-        if (p / step % index[along]->count % b->lanes)
+        if (p / t.step % index[t.side]->count % b->lanes)
             continue;
         const struct lvalue *block[64];
         for (uint32_t l = 0; l < b->lanes; l++)
-            block[l] = value_splat(b, value[p + l * step]);
+            block[l] = value_splat(b, value[p + l * t.step]);
         struct laddress a = store_address(b, buffer, s, &point[p]);
         for (uint32_t l = 0; l < point[p].valid && l < b->lanes; l++) {
             struct lplace place = a.place;
@@ -88,7 +100,15 @@ static bool store_transposed(struct builder *b, const struct kbuffer *buffer, co
                        affine_is_multiple(&place.element, b->lanes));
         }
     }
+    b->version[buffer->number]++;
     return true;
+}
+
+bool store_transposes(struct builder *b, const struct kstatement *s, const struct tile_index *const *index,
+                      uint32_t count, const struct point *point)
+{
+    return find_transposition(b, s->buffer, s, index, count, point).side < s->rank ||
+           (s->buffer2 && find_transposition(b, s->buffer2, s, index, count, point).side < s->rank);
 }
 
 static void store_points(struct builder *b, const struct kbuffer *buffer, const struct kstatement *s,
@@ -99,8 +119,7 @@ static void store_points(struct builder *b, const struct kbuffer *buffer, const 
     for (uint32_t i = 0; i < s->rank; i++)
         if (index[i]->lanes)
             lane_dim = i;
-    struct laddress first = store_address(b, buffer, s, &point[0]);
-    if (lane_dim < s->rank && first.stride != 1 && store_transposed(b, buffer, s, index, count, point, value))
+    if (count > 1 && store_transposed(b, buffer, s, index, count, point, value))
         return;
     struct laddress *address = ARENA_ARRAY(b->arena, struct laddress, count);
     for (uint32_t i = 0; i < count; i++)

@@ -280,14 +280,32 @@ static double iteration_cost(const struct survey *s, int lane_dim, uint32_t widt
     *out_registers = points + vectors + 1;
     double fma = (double)points * (double)(s->terms ? s->terms : 1);
     double cycles = loads / 2 > fma ? loads / 2 : fma;
-    return (cycles < 8 ? 8 : cycles) + 1; /* a chain of additions takes eight cycles, however few they are */
+    return (cycles < 8 ? 8 : cycles) + 1 + loads / 10; /* a chain of additions takes eight cycles, however few */
+}
+
+/* A tile of lanes must not straddle the panels of a layout (k/48, m, k%48). */
+static bool fits_panels(const struct survey *s, uint32_t lane_dim)
+{
+    for (uint32_t i = 0; i < s->accesses; i++) {
+        const struct access *a = &s->access[i];
+        if (a->step[lane_dim] != 1)
+            continue;
+        for (uint32_t k = 0; k < a->buffer->layout.count; k++) {
+            const struct kdigit *g = &a->buffer->layout.digit[k];
+            if (g->stride == 1 && g->div <= 1 && g->mod && g->mod % s->dim[lane_dim].tile &&
+                s->dim[lane_dim].tile % g->mod)
+                return false;
+        }
+    }
+    return true;
 }
 
 static double tile_cost(struct survey *s, int lane_dim, const struct ktarget *target)
 {
     int64_t registers;
     double cost = iteration_cost(s, lane_dim, target->lanes, &registers);
-    if (registers > target->registers)
+    if (registers > target->registers - (target->registers > 16 ? 2 : 1) ||
+        (lane_dim >= 0 && !fits_panels(s, (uint32_t)lane_dim)))
         return -1;
     /* edges: tiles of the rest, each as a tile of its own; products of whole and edge pieces */
     double total = 1;
