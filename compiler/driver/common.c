@@ -1,0 +1,37 @@
+/* What subcommands that run a model share: compiling it, and a session with its weights. */
+#include "commands.h"
+
+#include <xent/checkpoint.h>
+#include <xent/compiler.h>
+#include <xent/session.h>
+
+int compile_model(const struct options *options, struct xent_compile_options *compile, struct xent_compilation **out)
+{
+    compile->batch = compile->batch ? compile->batch : (uint32_t)options->batch;
+    compile->cpu = options->cpu;
+    compile->features = options->features;
+    compile->interpret = options->interpret;
+    compile->set = options->set.at;
+    compile->set_count = (uint32_t)options->set.count;
+    enum xent_status status = xent_compile_file(options->arguments.at[0], compile, out);
+    if (status == XENT_ERROR_MEMORY)
+        return report_no_memory();
+    fflush(stdout);
+    fputs(xent_compilation_messages(*out), stderr);
+    if (status == XENT_ERROR_ARGUMENT)
+        return EXIT_USAGE;
+    return status == XENT_OK ? EXIT_OK : EXIT_WRONG;
+}
+
+int open_session(const struct options *options, const struct xent_compilation *compilation, const char *weights,
+                 struct xent_session **out)
+{
+    const struct xent_model *model = xent_compilation_model(compilation);
+    struct xent_session_options how = {.threads = options->interpret ? 1 : (uint32_t)options->threads};
+    struct xent_error error;
+    if (xent_session_create(model, &how, out, &error) != XENT_OK)
+        return report_error(&error);
+    if (weights && xent_parameters_load(*out, weights, &error) != XENT_OK)
+        return report_error(&error);
+    return EXIT_OK;
+}

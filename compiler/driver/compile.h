@@ -1,0 +1,53 @@
+/* A compilation, as the driver's files see it. Private: compiler.h is what users have. */
+#ifndef XENT_DRIVER_COMPILE_H
+#define XENT_DRIVER_COMPILE_H
+
+#include "build.h"
+#include "codegen.h"
+#include "kernel.h"
+#include "lang.h"
+#include "pass.h"
+
+#include <xent/compiler.h>
+
+#define XENT_VERSION "0.1.0"
+
+struct compiled_entry {
+    enum entry_kind kind;
+    struct pass_context context; /* graph and program behind the passes */
+    struct kinterpreter *interpreter;
+};
+
+struct xent_compilation {
+    struct arena arena; /* of everything but what LLVM and the interpreter own */
+    jmp_buf on_failure;
+    struct source_map map;
+    struct interner names;
+    struct diag_list diags;
+    struct ast_file *ast;
+    struct model_ir *ir;
+    struct codegen_target *target;
+    struct codegen_code *code;
+    struct compiled_entry entries[ENTRY_COUNT]; /* `count` of them, in the order of enum entry_kind */
+    size_t count;
+    uint32_t batch;
+    struct xent_model model; /* its tables in the arena */
+    struct xent_scalar_value scalars[4]; /* of the entry `step` */
+    uint32_t scalar_count;
+    bool ready;     /* the model can run */
+    double seconds; /* that compiling took */
+    const char *messages;
+};
+
+extern const char *const entry_names[ENTRY_COUNT];
+
+/* model.c: gives all entries the same slots for data and the same places for state, and describes the model. */
+void compile_join(struct xent_compilation *compilation);
+
+/* code.c: machine code or interpreters behind model.entry[].run. XENT_OK, or a message is in `diags`. */
+enum xent_status compile_code(struct xent_compilation *compilation, bool interpret);
+
+/* table.c: what `xentc model.net` prints. False: out of memory. */
+bool table_print(struct xent_compilation *compilation, FILE *out);
+
+#endif
