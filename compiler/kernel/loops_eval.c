@@ -450,8 +450,8 @@ static void eval_where(struct builder *b, const struct lvalue *const *condition,
             eval_if(b, condition[i], then, otherwise, n, p, r);
         } else {
             const struct lvalue **s = ARENA_ARRAY(b->arena, const struct lvalue *, n);
-            eval(b, then, n, with_mask(b, n, p, c, true), r);
-            eval(b, otherwise, n, with_mask(b, n, p, c, false), s);
+            eval(b, then, n, is_plain(then) ? p : with_mask(b, n, p, c, true), r);
+            eval(b, otherwise, n, is_plain(otherwise) ? p : with_mask(b, n, p, c, false), s);
             for (uint32_t j = 0; j < n; j++)
                 r[j] = value_kop(b, KX_SELECT, then->type, 3, (const struct lvalue *[]){c[j], r[j], s[j]});
         }

@@ -107,6 +107,16 @@ static const struct lvalue *open_conditions(struct builder *b, const struct nest
 
 /* ---- one term ---- */
 
+/* max_at: best < e, or e is the first NaN; not (best >= e) is both while best is no NaN itself */
+static const struct lvalue *takes_over(struct builder *b, const struct lvalue *best, const struct lvalue *e)
+{
+    const struct lvalue *keeps = value_binary(b, KX_GE, KT_BOOL, best, e);
+    const struct lvalue *takes = value_kop(b, KX_NOT, KT_BOOL, 1, &keeps);
+    if (best->op == LO_CONST && best->f32 == best->f32)
+        return takes;
+    return value_binary(b, KX_LAND, KT_BOOL, takes, value_binary(b, KX_EQ, KT_BOOL, best, best));
+}
+
 /* acc := acc joined with the terms at these points. accumulators: values, then positions for max_at. */
 static void accumulate(struct builder *b, struct nest *nest, const struct point *point, uint32_t count,
                        const struct lvalue **acc, const struct lvalue **at, const uint32_t *pick)
@@ -122,11 +132,7 @@ static void accumulate(struct builder *b, struct nest *nest, const struct point 
         const struct lvalue **a = &acc[pick[i]];
         uint32_t width = (*a)->width;
         if (r->kind == KR_MAX_AT) {
-            const struct lvalue *e = x[i], *best = *a;
-            const struct lvalue *replace = value_binary(b, KX_LT, KT_BOOL, best, e);
-            const struct lvalue *nan = value_binary(
-                b, KX_LAND, KT_BOOL, value_binary(b, KX_NE, KT_BOOL, e, e), value_binary(b, KX_EQ, KT_BOOL, best, best));
-            replace = value_binary(b, KX_LOR, KT_BOOL, replace, nan);
+            const struct lvalue *e = x[i], *best = *a, *replace = takes_over(b, best, e);
             if (!r->from && r->conditions) /* nothing taken yet */
                 replace = value_binary(b, KX_LOR, KT_BOOL, replace,
                                        value_binary(b, KX_LT, KT_BOOL, at[pick[i]], value_i32(b, 0)));
@@ -344,10 +350,7 @@ static void reduce_window(struct builder *b, const struct kexpr *expr, uint32_t 
         const struct lvalue *at = value_i32(b, r->from ? (int32_t)positions : 0);
         for (uint32_t w = !r->from; w < positions; w++) {
             const struct lvalue *e = term[i * positions + w];
-            const struct lvalue *nan = value_binary(
-                b, KX_LAND, KT_BOOL, value_binary(b, KX_NE, KT_BOOL, e, e), value_binary(b, KX_EQ, KT_BOOL, best, best));
-            const struct lvalue *replace =
-                value_binary(b, KX_LOR, KT_BOOL, value_binary(b, KX_LT, KT_BOOL, best, e), nan);
+            const struct lvalue *replace = takes_over(b, best, e);
             best = value_kop(b, KX_SELECT, KT_F32, 3, (const struct lvalue *[]){replace, e, best});
             at = value_kop(b, KX_SELECT, KT_I32, 3,
                            (const struct lvalue *[]){replace, value_i32(b, (int32_t)w), at});
