@@ -60,6 +60,10 @@ static bool take_float(struct builder *b, const struct attr_info *info, const st
                    describe_expr(b->arena, expr));
         return false;
     }
+    if (expr->number.value != 0 && fabs(expr->number.value) < (double)FLT_MIN) {
+        diag_error(b->diags, expr->span, "%s = %s is too small for float32", info->name, describe_expr(b->arena, expr));
+        return false;
+    }
     *out = expr->number.value;
     return true;
 }

@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-enum { MAX_PARTS = 3 };
+enum { MAX_PARTS = 3, SECTIONS = 2 };
+static const struct section_info *const sections[SECTIONS] = {&data_section, &train_section};
 
 struct key {
     const char *part[MAX_PARTS];
@@ -30,11 +31,16 @@ static bool split_key(struct arena *arena, struct diag_list *diags, struct inter
         out->part[out->count++] = intern(names, text + at, end - at);
         at = end + 1;
     }
-    if (out->count < 2) {
-        diag_error(diags, out->span[0], "%s is no key of a section", diag_escape(arena, text, length));
-        diag_help(diags, "write section.key=value or section.key.argument=value");
-    }
-    return out->count >= 2;
+    if (out->count >= 2)
+        return true;
+    diag_error(diags, out->span[0], "%s is no key of a section", diag_escape(arena, text, length));
+    for (size_t i = 0; i < SECTIONS; i++)
+        if (find_setting(sections[i]->settings, sections[i]->setting_count, out->part[0])) {
+            diag_help(diags, "did you mean \"%s.%s\"?", sections[i]->name, out->part[0]);
+            return false;
+        }
+    diag_help(diags, "write section.key=value or section.key.argument=value");
+    return false;
 }
 
 static bool unknown(struct arena *arena, struct diag_list *diags, struct span span, const char *what, const char *name,
@@ -123,13 +129,14 @@ bool build_override(struct arena *arena, struct diag_list *diags, struct source_
     struct key key;
     if (!split_key(arena, diags, names, file, text, length, &key))
         return false;
-    static const struct section_info *const sections[] = {&data_section, &train_section};
-    static const char *section_names[] = {"data", "train"};
-    size_t which = 0;
-    while (which < 2 && strcmp(sections[which]->name, key.part[0]) != 0)
-        which++;
-    if (which == 2)
-        return unknown(arena, diags, key.span[0], "unknown section", key.part[0], section_names, 2);
+    const char *section_names[SECTIONS];
+    size_t which = SECTIONS;
+    for (size_t i = 0; i < SECTIONS; i++) {
+        section_names[i] = sections[i]->name;
+        which = strcmp(sections[i]->name, key.part[0]) == 0 ? i : which;
+    }
+    if (which == SECTIONS)
+        return unknown(arena, diags, key.span[0], "unknown section", key.part[0], section_names, SECTIONS);
     const struct section_info *info = sections[which];
     const struct setting_info *setting = find_setting(info->settings, info->setting_count, key.part[1]);
     if (!setting)

@@ -70,6 +70,7 @@ static void skip_lines(struct parser *p)
 
 static bool fail_here(struct parser *p, const char *expected)
 {
+    skip_blanks(p);
     size_t end = p->at;
     while (end < p->end && end - p->at < 40 && (unsigned char)p->text[end] > ' ' && !strchr(",(){}[]", p->text[end]))
         end++;
@@ -474,7 +475,7 @@ static bool parse_node(struct parser *p)
     struct tensor_type type[GRAPH_MAX_OUTPUTS];
     struct value *input[GRAPH_MAX_INPUTS];
     struct attr attr[GRAPH_MAX_ATTRS] = {{0}};
-    uint32_t outputs, inputs;
+    uint32_t outputs = 0, inputs = 0;
     size_t begin = p->at;
     if (!parse_outputs(p, name, &outputs))
         return false;
@@ -500,7 +501,8 @@ static bool parse_node(struct parser *p)
         return false;
     struct span span = span_here(p, begin, p->at);
     if (outputs != op->outputs) {
-        diag_error(p->diags, span, "%s has %u values, not %u", op->name, op->outputs, outputs);
+        diag_error(p->diags, span, "%s has %u value%s, not %u", op->name, op->outputs, op->outputs == 1 ? "" : "s",
+                   outputs);
         return false;
     }
     /* The fresh numbers of graph_add must not take names that the text uses further down. */

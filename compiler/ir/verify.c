@@ -73,9 +73,10 @@ static void check_op(struct verifier *v, const struct node *node)
     if (graph_op(v->graph, op->name) != op)
         complain(v, node, "%s is not an op of this graph's table", op->name);
     if (node->inputs < op->min_inputs || node->inputs > op->max_inputs)
-        complain(v, node, "%s takes %u to %u inputs, not %u", op->name, op->min_inputs, op->max_inputs, node->inputs);
+        complain(v, node, op->min_inputs == op->max_inputs ? "%s takes %u input%s, not %u" : "%s takes %u or more input%s, not %u",
+                 op->name, op->min_inputs, op->min_inputs == 1 ? "" : "s", node->inputs);
     if (node->outputs != op->outputs)
-        complain(v, node, "%s has %u values, not %u", op->name, op->outputs, node->outputs);
+        complain(v, node, "%s does not have %u values", op->name, node->outputs);
     for (uint32_t i = 0; i < op->attrs; i++) {
         if (node->attr[i].set ? !attr_valid(&op->attr[i], &node->attr[i]) : op->attr[i].required)
             complain(v, node, "attribute %s of %s is %s", op->attr[i].name, op->name,
@@ -142,8 +143,13 @@ static void check_result(struct verifier *v, const struct result *result)
                    v->graph->name);
         v->ok = false;
     } else if (want->rank != ~0u && !type_equal(want, &result->value->type)) {
-        complain(v, result->value->node, "%%%s cannot be the %s \"%s\": its type is another", result->value->name,
-                 result_role_name(result->role), result->name);
+        struct text types[2];
+        for (size_t i = 0; i < 2; i++) {
+            text_init(&types[i], v->diags->arena);
+            type_print(i ? want : &result->value->type, &types[i]);
+        }
+        complain(v, result->value->node, "%%%s is %s, but the %s \"%s\" must be %s", result->value->name,
+                 text_string(&types[0]), result_role_name(result->role), result->name, text_string(&types[1]));
     } else if (map_get(&v->overwritten, result->value)) {
         complain(v, result->value->node, "%%%s is returned, but overwritten before", result->value->name);
     }

@@ -1,0 +1,92 @@
+#include "golden.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+char *golden_read(struct arena *arena, const char *path, size_t *out_length)
+{
+    FILE *file = fopen(path, "rb");
+    if (!file)
+        return NULL;
+    fseek(file, 0, SEEK_END);
+    long size = ftell(file);
+    rewind(file);
+    char *text = arena_alloc(arena, (size_t)size + 1);
+    size_t length = fread(text, 1, (size_t)size, file);
+    fclose(file);
+    text[length] = 0;
+    if (out_length)
+        *out_length = length;
+    return text;
+}
+
+static int compare(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+char **golden_list(struct arena *arena, const char *folder, const char *suffix, size_t *out_count)
+{
+    VEC(char *) paths = {0};
+    DIR *dir = opendir(folder);
+    for (struct dirent *entry; dir && (entry = readdir(dir));) {
+        size_t length = strlen(entry->d_name), n = strlen(suffix);
+        if (length > n && strcmp(entry->d_name + length - n, suffix) == 0)
+            vec_push(arena, &paths, arena_printf(arena, "%s/%s", folder, entry->d_name));
+    }
+    if (dir)
+        closedir(dir);
+    if (paths.count)
+        qsort(paths.at, paths.count, sizeof *paths.at, compare);
+    *out_count = paths.count;
+    return paths.at;
+}
+
+char *golden_beside(struct arena *arena, const char *path, const char *suffix)
+{
+    const char *dot = strrchr(path, '.');
+    return arena_printf(arena, "%.*s%s", (int)(dot - path), path, suffix);
+}
+
+bool golden_same(struct arena *arena, const char *path, const char *actual)
+{
+    const char *expected = golden_read(arena, path, NULL);
+    if (strcmp(expected ? expected : "", actual) == 0)
+        return true;
+    if (getenv("XENT_UPDATE_GOLDEN")) {
+        FILE *file = *actual ? fopen(path, "wb") : NULL;
+        if (file) {
+            fputs(actual, file);
+            fclose(file);
+        } else if (!*actual) {
+            remove(path);
+        }
+        return true;
+    }
+    fprintf(stderr, "\n--- %s\n%s--- but it was\n%s---\n", path, expected ? expected : "", actual);
+    return false;
+}
+
+char *golden_note(struct arena *arena, const char *text, const char *key, size_t index)
+{
+    char *start = arena_printf(arena, "# %s: ", key);
+    for (const char *line = text; line;) {
+        if (strncmp(line, start, strlen(start)) == 0 && index-- == 0) {
+            const char *from = line + strlen(start);
+            return arena_strndup(arena, from, strcspn(from, "\n"));
+        }
+        line = strchr(line, '\n');
+        line = line ? line + 1 : NULL;
+    }
+    return NULL;
+}
+
+uint32_t golden_source(struct source_map *map, struct arena *arena, const char *path)
+{
+    size_t length;
+    const char *slash = strrchr(path, '/');
+    const char *text = golden_read(arena, path, &length);
+    return source_add(map, slash ? slash + 1 : path, text ? text : "", text ? length : 0);
+}

@@ -1,0 +1,215 @@
+/* Passes on textual graphs: a case NAME.xir says in comments what runs ("# passes: a, b", "# entry: step",
+ * "# optimizer: momentum nesterov"), NAME.out what must come out, graph or messages. Then the pipeline over whole models,
+ * each stage of which must parse back to itself. */
+#include "build.h"
+#include "golden.h"
+#include "lang.h"
+#include "pass.h"
+
+#include <CUnit/Basic.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct scratch {
+    struct arena arena;
+    struct source_map map;
+    struct diag_list diags;
+    struct interner names;
+};
+
+static void scratch_init(struct scratch *s)
+{
+    arena_init(&s->arena, NULL);
+    source_map_init(&s->map, &s->arena);
+    diag_init(&s->diags, &s->arena, &s->map);
+    interner_init(&s->names, &s->arena);
+}
+
+static const char *print(struct arena *arena, const struct graph *graph)
+{
+    struct text text;
+    text_init(&text, arena);
+    graph_print(graph, &text);
+    return text_string(&text);
+}
+
+static const char *render(struct scratch *s)
+{
+    struct text text;
+    text_init(&text, &s->arena);
+    diag_render(&s->diags, &text);
+    return text_string(&text);
+}
+
+static enum entry_kind entry_named(const char *name)
+{
+    static const char *const names[ENTRY_COUNT] = {
+        [ENTRY_FORWARD] = "forward", [ENTRY_EVAL] = "eval", [ENTRY_GRADIENT] = "gradient", [ENTRY_STEP] = "step"};
+    for (int i = 0; name && i < ENTRY_COUNT; i++)
+        if (strcmp(names[i], name) == 0)
+            return (enum entry_kind)i;
+    return ENTRY_STEP;
+}
+
+static struct pass_context context_of(struct scratch *s, struct graph *graph, const char *entry, const char *optimizer)
+{
+    struct pass_context context = {.arena = &s->arena, .diags = &s->diags, .entry = entry_named(entry), .batch = 64};
+    context.graph = graph;
+    if (optimizer)
+        context.optimizer = (struct optimizer_config){
+            .momentum = strstr(optimizer, "momentum"), .dampening = strstr(optimizer, "dampening"),
+            .weight_decay = strstr(optimizer, "weight_decay"), .nesterov = strstr(optimizer, "nesterov")};
+    return context;
+}
+
+static size_t split(struct arena *arena, const char *list, const struct pass **out, size_t most)
+{
+    size_t count = 0;
+    char *copy = arena_strdup(arena, list), *rest = NULL;
+    for (char *name = strtok_r(copy, ", ", &rest); name; name = strtok_r(NULL, ", ", &rest)) {
+        CU_ASSERT_FATAL(count < most);
+        out[count] = pass_named(name);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(out[count]);
+        count++;
+    }
+    return count;
+}
+
+static void test_cases(void)
+{
+    struct arena list;
+    arena_init(&list, NULL);
+    size_t count;
+    char **paths = golden_list(&list, XENT_SOURCE_DIR "/tests/passes/cases", ".xir", &count);
+    CU_ASSERT_TRUE(count > 20);
+    for (size_t i = 0; i < count; i++) {
+        struct scratch s;
+        scratch_init(&s);
+        uint32_t file = golden_source(&s.map, &s.arena, paths[i]);
+        const char *text = source_file(&s.map, file)->text;
+        const struct pass *passes[32];
+        const char *wanted = golden_note(&s.arena, text, "passes", 0);
+        struct graph *graph = graph_parse(&s.arena, &s.diags, op_set(), file);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(wanted);
+        struct pass_context context = context_of(&s, graph, golden_note(&s.arena, text, "entry", 0),
+                                                 golden_note(&s.arena, text, "optimizer", 0));
+        bool ok = graph && pass_run(&context, passes, split(&s.arena, wanted, passes, 32), NULL, NULL);
+        CU_ASSERT_EQUAL(ok, s.diags.errors == 0);
+        CU_ASSERT_TRUE(golden_same(&s.arena, golden_beside(&s.arena, paths[i], ".out"),
+                                   ok ? print(&s.arena, context.graph) : render(&s)));
+        arena_deinit(&s.arena);
+    }
+    arena_deinit(&list);
+}
+
+/* ---- the pipeline ---- */
+
+struct observed {
+    struct scratch *s;
+    size_t stages, changes;
+};
+
+static void check_stage(void *data, const struct pass *pass, const struct pass_context *state, bool changed, double seconds)
+{
+    struct observed *o = data;
+    CU_ASSERT_TRUE(seconds >= 0);
+    o->stages++;
+    o->changes += changed;
+    if (state->program)
+        return;
+    const char *text = print(&o->s->arena, state->graph);
+    struct graph *again =
+        graph_parse(&o->s->arena, &o->s->diags, op_set(), source_add(&o->s->map, pass->name, text, strlen(text)));
+    CU_ASSERT_PTR_NOT_NULL_FATAL(again);
+    CU_ASSERT_STRING_EQUAL(print(&o->s->arena, again), text);
+    CU_ASSERT_TRUE(graph_verify(again, &o->s->diags));
+}
+
+static struct model_ir *load(struct scratch *s, const char *path)
+{
+    scratch_init(s);
+    struct ast_file *ast = lang_parse(&s->arena, &s->diags, &s->names, golden_source(&s->map, &s->arena, path));
+    return ast ? build_model(&s->arena, &s->diags, ast, op_set()) : NULL;
+}
+
+/* Every right model of the builder's tests through every entry up to the kernels' grouping; its graph stays as it was. */
+static void test_pipeline(void)
+{
+    static const char *const entries[] = {"forward", "eval", "gradient", "step"};
+    struct arena list;
+    arena_init(&list, NULL);
+    size_t count, models = 0;
+    char **paths = golden_list(&list, XENT_SOURCE_DIR "/tests/build/cases", ".xir", &count);
+    for (size_t i = 0; i < count; i++) {
+        struct scratch s;
+        struct model_ir *ir = load(&s, golden_beside(&list, paths[i], ".net"));
+        CU_ASSERT_PTR_NOT_NULL_FATAL(ir);
+        const char *before = print(&s.arena, ir->graph);
+        bool has_loss = graph_result(ir->graph, RESULT_LOSS);
+        models++;
+        for (size_t e = 0; e < 4; e++) {
+            size_t errors = s.diags.errors;
+            struct observed observed = {.s = &s};
+            struct pass_context context = context_of(&s, ir->graph, entries[e], e % 2 ? "momentum weight_decay" : NULL);
+            struct pass_hooks hooks = {&observed, check_stage};
+            bool ok = pass_run_all(&context, "dce", &hooks);
+            CU_ASSERT_EQUAL(ok, has_loss || e < 2);
+            CU_ASSERT_EQUAL(ok, s.diags.errors == errors);
+            CU_ASSERT_TRUE(!ok || (observed.stages == 8 && observed.changes >= 1));
+        }
+        CU_ASSERT_STRING_EQUAL(print(&s.arena, ir->graph), before);
+        arena_deinit(&s.arena);
+    }
+    CU_ASSERT_TRUE(models > 8);
+    arena_deinit(&list);
+}
+
+/* log_softmax |> nll and cross_entropy are the same graph from fuse_loss on, so they give the same bits. */
+static void test_same_loss(void)
+{
+    static const char *const entries[] = {"eval", "gradient", "step"};
+    for (size_t e = 0; e < 3; e++) {
+        const char *printed[2];
+        struct scratch s[2];
+        static const char *const files[] = {XENT_SOURCE_DIR "/tests/passes/cases/loss_nll.xir",
+                                            XENT_SOURCE_DIR "/tests/passes/cases/loss_cross_entropy.xir"};
+        for (size_t i = 0; i < 2; i++) {
+            scratch_init(&s[i]);
+            struct graph *graph =
+                graph_parse(&s[i].arena, &s[i].diags, op_set(), golden_source(&s[i].map, &s[i].arena, files[i]));
+            CU_ASSERT_PTR_NOT_NULL_FATAL(graph);
+            struct pass_context context = context_of(&s[i], graph, entries[e], NULL);
+            CU_ASSERT_TRUE_FATAL(pass_run_all(&context, "dce", NULL));
+            printed[i] = print(&s[i].arena, context.graph);
+            CU_ASSERT_PTR_NOT_NULL(strstr(printed[i], "softmax_xent"));
+        }
+        CU_ASSERT_STRING_EQUAL(printed[0], printed[1]);
+        arena_deinit(&s[0].arena);
+        arena_deinit(&s[1].arena);
+    }
+}
+
+static void test_table(void)
+{
+    CU_ASSERT_PTR_NULL(pass_named("nothing"));
+    for (size_t i = 0; i < pass_count; i++) {
+        CU_ASSERT_PTR_EQUAL(pass_named(pass_table[i].name), &pass_table[i]);
+        const struct pass *needed = pass_table[i].needs ? pass_named(pass_table[i].needs) : NULL;
+        CU_ASSERT_TRUE(pass_table[i].needs ? needed && needed < &pass_table[i] : true);
+    }
+}
+
+int main(void)
+{
+    CU_initialize_registry();
+    CU_pSuite suite = CU_add_suite("passes", NULL, NULL);
+    CU_add_test(suite, "table", test_table);
+    CU_add_test(suite, "cases", test_cases);
+    CU_add_test(suite, "pipeline", test_pipeline);
+    CU_add_test(suite, "one loss in two spellings", test_same_loss);
+    CU_basic_set_mode(CU_BRM_NORMAL);
+    CU_basic_run_tests();
+    unsigned failures = CU_get_number_of_failures();
+    CU_cleanup_registry();
+    return failures ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,3 @@
+xent_unit_test(passes xent_passes xent_build)
+target_sources(test_passes PRIVATE ${CMAKE_SOURCE_DIR}/tests/golden/golden.c)
+target_include_directories(test_passes PRIVATE ${CMAKE_SOURCE_DIR}/tests/golden)
