@@ -32,9 +32,16 @@ bool type_fits(const struct node *node, struct diag_list *diags, const struct te
 
 /* ---- messages ---- */
 
+/* Numbers, and the stages of a binding ("conv1.0"), are nothing that the user wrote. */
+static bool has_own_name(const struct value *value)
+{
+    const char *dot = value->name ? strrchr(value->name, '.') : NULL;
+    return value->name && !isdigit((unsigned char)value->name[0]) && !(dot && isdigit((unsigned char)dot[1]));
+}
+
 const char *value_label(const struct value *value)
 {
-    return value->name && !isdigit((unsigned char)value->name[0]) ? value->name : "its input";
+    return has_own_name(value) ? value->name : "its input";
 }
 
 const char *value_shape(struct diag_list *diags, const struct value *value)
@@ -64,7 +71,7 @@ static const char *dtype_name(enum dtype dtype)
 /* What would be written in front of "|> layer(…)" to repair a shape. */
 static const char *subject(const struct value *value)
 {
-    return value->name && !isdigit((unsigned char)value->name[0]) ? value->name : "...";
+    return has_own_name(value) ? value->name : "...";
 }
 
 bool need_f32(const struct node *node, uint32_t input, struct diag_list *diags)
@@ -207,24 +214,6 @@ void set_ints(struct graph *graph, struct node *node, const char *name, uint32_t
     struct attr *attr = attr_named(node, name);
     assert(attr);
     *attr = (struct attr){.set = true, .count = count, .ints = copy};
-}
-
-void set_floats(struct graph *graph, struct node *node, const char *name, uint32_t count, const double *floats)
-{
-    double *copy = ARENA_ARRAY(graph->arena, double, count);
-    memcpy(copy, floats, count * sizeof *copy);
-    struct attr *attr = attr_named(node, name);
-    assert(attr);
-    *attr = (struct attr){.set = true, .count = count, .floats = copy};
-}
-
-void copy_attrs(struct node *to, const struct node *from)
-{
-    for (uint32_t i = 0; i < from->op->attrs; i++) {
-        struct attr *attr = attr_named(to, from->op->attr[i].name);
-        if (attr)
-            *attr = from->attr[i];
-    }
 }
 
 /* ---- windows ---- */
