@@ -1,0 +1,18 @@
+/* Kernel programs of every family that the compiler makes, as text for given shapes. */
+#ifndef XENT_TEST_FAMILIES_H
+#define XENT_TEST_FAMILIES_H
+
+#include "text.h"
+
+/* A batch of `live` examples with room for `capacity`; `a`, `b`, `c` are extents whose meaning is the family's own. */
+struct shape {
+    int live, capacity, a, b, c;
+};
+struct family {
+    const char *name;
+    void (*write)(struct text *out, const struct shape *shape);
+};
+extern const struct family families[];
+extern const int family_count;
+
+#endif
