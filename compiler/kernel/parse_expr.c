@@ -21,7 +21,8 @@ const struct ksymbol *kparse_find(const struct kparser *p, const char *name)
 bool kparse_declare(struct kparser *p, struct span span, struct ksymbol symbol)
 {
     if (kparse_find(p, symbol.name)) {
-        diag_error(p->diags, span, "%s is already defined here", diag_escape(p->arena, symbol.name, strlen(symbol.name)));
+        diag_error(p->diags, span, "%s is already defined here",
+                   diag_escape(p->arena, symbol.name, strlen(symbol.name)));
         return false;
     }
     vec_push(p->arena, &p->symbols, symbol);
@@ -263,8 +264,8 @@ static struct kexpr *parse_symbol(struct kparser *p, struct span span, const cha
     }
     int rank = found.kind == KSYM_BUFFER ? (int)found.buffer->rank : found.kind == KSYM_LET ? (int)found.let->rank : 0;
     if (count != rank) {
-        diag_error(p->diags, span, "%s has rank %d, but %d subscript%s", diag_escape(p->arena, name, strlen(name)), rank,
-                   count, count == 1 ? "" : "s");
+        diag_error(p->diags, span, "%s has rank %d, but %d subscript%s", diag_escape(p->arena, name, strlen(name)),
+                   rank, count, count == 1 ? "" : "s");
         return NULL;
     }
     switch (found.kind) {
