@@ -175,8 +175,9 @@ static void range(const struct laffine *affine, int64_t *out_least, int64_t *out
     for (uint32_t i = 0; i < affine->count; i++) {
         int64_t factor = affine->product[i].factor;
         const struct lterm *t = affine->product[i].term;
-        *out_least += factor * (factor > 0 ? t->least : t->most);
-        *out_most += factor * (factor > 0 ? t->most : t->least);
+        int64_t most = t->kind == LT_SCALAR && t->scalar->limit == 0 ? INT32_MAX : t->most;
+        *out_least += factor * (factor > 0 ? t->least : most);
+        *out_most += factor * (factor > 0 ? most : t->least);
     }
 }
 

@@ -105,14 +105,14 @@ static bool same_args(const struct lvalue *const *a, const struct lvalue *const 
 
 LLVMValueRef emit_transposed(struct emitter *e, const struct lvalue *value) {
     uint32_t n = value->args;
-    assert(n == value->width && value->coordinates >= 1 && (uint32_t)value->coordinate[0] < n);
+    assert(n == value->width && value->stride >= 0 && value->stride < n);
     if (n == 1)
         return emit_use(e, value->arg[0]);
     assert(n == 4 || n == 8 || n == 16);
     for (size_t i = e->rows.count; i-- > 0;) {
         const struct emit_rows *r = &e->rows.at[i];
         if (emit_is_open(e, r->depth, r->serial) && same_args(r->args, value->arg, n))
-            return r->row[value->coordinate[0]];
+            return r->row[value->stride];
     }
     struct emit_rows rows = {.args = value->arg, .depth = emit_depth(e)};
     rows.serial = e->scopes.at[rows.depth].serial;
@@ -120,5 +120,5 @@ LLVMValueRef emit_transposed(struct emitter *e, const struct lvalue *value) {
         rows.row[i] = emit_use(e, value->arg[i]);
     transpose(e, rows.row, n);
     vec_push(e->module->arena, &e->rows, rows);
-    return rows.row[value->coordinate[0]];
+    return rows.row[value->stride];
 }
