@@ -112,14 +112,14 @@ void conv2d_gradient(struct gradient_context *g, const struct node *node)
         return;
     if (g->needs[0]) {
         struct node *dx = grad_node(g, node, "conv2d_dx", dz, node->input[1]);
-        copy_attrs(dx, node);
+        node_copy_attrs(dx, node);
         node_set_int(dx, "height", node->input[0]->type.dim[2]);
         node_set_int(dx, "width", node->input[0]->type.dim[3]);
         g->in_gradient[0] = finish_node(g->graph, dx);
     }
     if (g->needs[1]) {
         struct node *dw = grad_node(g, node, "conv2d_dw", dz, node->input[0]);
-        copy_attrs(dw, node);
+        node_copy_attrs(dw, node);
         g->in_gradient[1] = finish_node(g->graph, dw);
     }
     if (node->inputs > 2 && g->needs[2])

@@ -56,7 +56,7 @@ void max_pool2d_gradient(struct gradient_context *g, const struct node *node)
     if (!g->needs[0] || !g->out_gradient[0])
         return;
     struct node *dx = grad_node(g, node, "max_pool2d_dx", g->out_gradient[0], node->output[1]);
-    copy_attrs(dx, node);
+    node_copy_attrs(dx, node);
     node_set_int(dx, "height", node->input[0]->type.dim[2]);
     node_set_int(dx, "width", node->input[0]->type.dim[3]);
     g->in_gradient[0] = finish_node(g->graph, dx);

@@ -24,7 +24,7 @@ void nll_gradient(struct gradient_context *g, const struct node *node)
     if (!g->needs[0])
         return;
     struct node *dx = grad_node(g, node, "nll_grad", node->input[0], node->input[1]);
-    copy_attrs(dx, node);
+    node_copy_attrs(dx, node);
     g->in_gradient[0] = finish_node(g->graph, dx);
 }
 

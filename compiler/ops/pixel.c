@@ -67,7 +67,7 @@ void normalize_gradient(struct gradient_context *g, const struct node *node)
     for (uint32_t i = 0; i < std->count; i++)
         scale[i] = 1 / std->floats[i];
     struct node *dx = grad_node(g, node, "affine_dx", g->out_gradient[0], NULL);
-    set_floats(g->graph, dx, "scale", std->count, scale);
+    node_set_floats(g->graph, dx, "scale", std->count, scale);
     g->in_gradient[0] = finish_node(g->graph, dx);
 }
 
@@ -76,7 +76,7 @@ void affine_gradient(struct gradient_context *g, const struct node *node)
     if (!g->needs[0] || !g->out_gradient[0])
         return;
     struct node *dx = grad_node(g, node, "affine_dx", g->out_gradient[0], NULL);
-    copy_attrs(dx, node);
+    node_copy_attrs(dx, node);
     g->in_gradient[0] = finish_node(g->graph, dx);
 }
 

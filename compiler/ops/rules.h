@@ -55,9 +55,6 @@ bool need_pair(const struct node *node, const char *name, int64_t least, int64_t
 /* The number of channel `c`: the list's only one or its c-th. */
 double node_channel(const struct node *node, const char *name, int64_t c);
 void set_ints(struct graph *graph, struct node *node, const char *name, uint32_t count, const int64_t *ints);
-void set_floats(struct graph *graph, struct node *node, const char *name, uint32_t count, const double *floats);
-/* Every attribute of `from` that `to` has by the same name. */
-void copy_attrs(struct node *to, const struct node *from);
 
 /* ---- windows of conv2d and max_pool2d ---- */
 struct window {

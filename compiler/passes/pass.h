@@ -33,7 +33,9 @@ struct pass_context {
     int64_t batch;                 /* examples of a batch; needed from `lower` on */
     const struct ktarget *target;  /* needed from `lower` on */
     struct graph *graph;           /* the model's own graph at first */
+    const struct graph *model;     /* that one, with every leaf in its order, once `select_entry` has left it */
     struct kprogram *program;      /* NULL before `lower` */
+    struct lowered *lowered;       /* what the program reads and writes, see lowered.h; set by `lower` */
 };
 
 struct pass {

@@ -42,6 +42,7 @@ bool pass_select_entry(struct pass_context *context)
             graph->results.at[kept++] = graph->results.at[i];
     graph->results.count = kept;
     remove_dead_nodes(graph);
+    context->model = context->graph;
     context->graph = graph;
     return true;
 }

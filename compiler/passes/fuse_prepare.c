@@ -1,0 +1,108 @@
+/* The first half of `fuse`: what a kernel cannot do in passing becomes a node of its own. */
+#include "fuse.h"
+#include "rewrite.h"
+
+#include <ctype.h>
+
+bool fuse_is_data(const struct node *node)
+{
+    return op_is(node, "input") || op_is(node, "target");
+}
+
+struct value *fuse_root(struct value *value)
+{
+    while (value->node->op->flags & OP_VIEW)
+        value = value->node->input[0];
+    return value;
+}
+
+/* One number for all channels. */
+static bool uniform(const struct node *node)
+{
+    for (uint32_t i = 0; i < node->op->attrs; i++)
+        if (node->op->attr[i].kind == ATTR_FLOATS && node->attr[i].count > 1)
+            return false;
+    return true;
+}
+
+/* view(map(x)) is map(view(x)) for a map of data that treats all elements alike. */
+static bool view_first(struct graph *graph, struct node *view)
+{
+    struct node *map = view->input[0]->node;
+    if (!(view->op->flags & OP_VIEW) || !(map->op->flags & OP_ELEMENTWISE) || map->inputs != 1 || !uniform(map) ||
+        !fuse_is_data(fuse_root(map->input[0])->node) || graph_count_uses(graph, map->output[0]) != 1)
+        return false;
+    struct node *inner = graph_insert_before(graph, map, view->op, 1, map->input);
+    node_copy_attrs(inner, view);
+    infer_node(graph, inner);
+    struct node *outer = graph_insert_before(graph, map, map->op, 1, inner->output);
+    node_copy_attrs(outer, map);
+    inner->origin = view->origin, inner->span = view->span;
+    rewrite_node(graph, view, outer);
+    outer->origin = map->origin, outer->span = map->span;
+    graph_remove(graph, map);
+    return true;
+}
+
+/* Reads rows of the data set by itself: it is part of the kernel that loads the batch. */
+static bool loads(const struct node *node)
+{
+    return (node->op->flags & OP_ELEMENTWISE) && node->inputs == 1 && !op_is(node, "relayout");
+}
+
+static struct value *insert_copy(struct graph *graph, const char *op, struct value *of, const char *suffix)
+{
+    struct node *copy = graph_insert_after(graph, of->node, graph_op(graph, op), 1, &of);
+    copy->origin = of->node->origin;
+    copy->span = of->node->span;
+    infer_node(graph, copy);
+    if (!isdigit((unsigned char)of->name[0]))
+        graph_name_value(graph, copy->output[0], arena_printf(graph->arena, "%s.%s", of->name, suffix));
+    return copy->output[0];
+}
+
+/* Everything that computes with the data set, or returns it, reads the batch's rows instead. */
+static void gather(struct graph *graph, struct value *data)
+{
+    struct value *rows = NULL;
+    for (size_t i = 0; i < graph->nodes.count; i++) {
+        struct node *user = graph->nodes.at[i];
+        if ((user->op->flags & OP_VIEW) || loads(user))
+            continue;
+        for (uint32_t k = 0; k < user->inputs; k++)
+            if (user->input[k] == data) {
+                rows = rows ? rows : insert_copy(graph, "gather", data, "batch");
+                user->input[k] = rows;
+            }
+    }
+    for (size_t i = 0; i < graph->results.count; i++)
+        if (graph->results.at[i].value == data) {
+            rows = rows ? rows : insert_copy(graph, "gather", data, "batch");
+            graph->results.at[i].value = rows;
+        }
+}
+
+static struct value *relayout_of(struct graph *graph, struct value *value)
+{
+    for (size_t i = 0; i < graph->nodes.count; i++)
+        if (op_is(graph->nodes.at[i], "relayout") && graph->nodes.at[i]->input[0] == value)
+            return graph->nodes.at[i]->output[0];
+    return insert_copy(graph, "relayout", value, "t");
+}
+
+void fuse_prepare(struct graph *graph)
+{
+    for (size_t i = 0; i < graph->nodes.count; i++)
+        if (view_first(graph, graph->nodes.at[i]))
+            i = 0; /* another view may now stand behind a map */
+    for (size_t i = 0; i < graph->nodes.count; i++) {
+        struct node *node = graph->nodes.at[i];
+        if (node->outputs == 1 && fuse_is_data(fuse_root(node->output[0])->node))
+            gather(graph, node->output[0]);
+    }
+    for (size_t i = 0; i < graph->nodes.count; i++) {
+        struct node *node = graph->nodes.at[i];
+        if (op_is(node, "linear_dw") && !op_is(node->input[1]->node, "relayout"))
+            node->input[1] = relayout_of(graph, node->input[1]);
+    }
+}

@@ -1,0 +1,60 @@
+/* What a lowered entry reads and writes, for whoever makes a `struct xent_model` of several entries of one model. Feeds
+ * and states are the model's own, the same for each entry; the entry that has an optimizer has its states too. Lives in
+ * the arena of the program. */
+#ifndef XENT_LOWERED_H
+#define XENT_LOWERED_H
+
+#include "graph.h"
+#include "kernel.h"
+
+struct lowered_feed { /* in the order of slots; the last one is "pick" */
+    const char *name;
+    const struct kvar *var;
+    const struct tensor_type *type; /* of the leaf; NULL: pick, i32[capacity] */
+    int32_t ignore_index;           /* of a class target: what the loss leaves out */
+};
+
+struct lowered_state {
+    const char *name;      /* "l1.weight", "l1.weight.momentum" */
+    const struct kvar *var; /* logical order is the kernel's: [out, in] */
+    bool optimizer;         /* starts as zero; else uniform in [-bound, bound) from stream `stream` */
+    double bound;
+    uint32_t stream; /* the parameter's number */
+};
+
+struct lowered_result {
+    enum result_role role;
+    const char *name;
+    const struct kvar *var;
+    const struct tensor_type *type;
+    /* As the caller sees it: the batch first, N replaced by the capacity. */
+    uint32_t rank;
+    int64_t shape[KERNEL_MAX_RANK];
+    struct klayout layout;
+};
+
+struct lowered_view { /* `var` is the memory of `root` in another shape */
+    const struct kvar *var, *root;
+};
+
+struct lowered {
+    int64_t batch, capacity; /* the scalar live is at most `batch` <= capacity, a multiple of 16 */
+    int64_t state_bytes;     /* at the beginning of the arena, the same in every entry of the model */
+    VEC(struct lowered_feed) feeds;
+    VEC(struct lowered_state) states;
+    VEC(struct lowered_result) results;
+    VEC(struct lowered_view) views;
+};
+
+/* lower_layout.c: where the elements of values lie. */
+enum { LOWER_ALIGN = 64 };
+/* Activations: lanes of the batch in panels; `image`: some view of the memory has more than one feature dimension. */
+struct klayout lower_layout_batch(uint32_t rank, const int64_t *extent, bool image);
+/* Weights, their gradients and momenta. */
+struct klayout lower_layout_weight(uint32_t rank, const int64_t *extent);
+/* Features side by side, `lanes` to a vector: the second operand of a weight gradient. */
+struct klayout lower_layout_features(uint32_t rank, const int64_t *extent, uint32_t lanes);
+/* Bytes to set aside for a buffer: a vector register's width beyond its end may be touched. */
+int64_t lower_bytes(const struct kvar *var);
+
+#endif

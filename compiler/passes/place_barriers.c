@@ -1,0 +1,56 @@
+/* Needs: calls in order. Leaves behind: a barrier before each call that reads what a call since the last barrier wrote,
+ * or writes what one read or wrote, and no other. Between two barriers calls run side by side on different threads. */
+#include "passes.h"
+
+struct touched {
+    const struct kvar *var;
+    bool written;
+};
+struct interval { /* what the calls since the last barrier touch */
+    VEC(struct touched) list;
+};
+
+static int64_t bytes_of(const struct kvar *var)
+{
+    return var->layout.elements * (var->type == KT_U8 ? 1 : 4);
+}
+
+static bool same_memory(const struct kvar *a, const struct kvar *b)
+{
+    return a->place != KP_DATA && b->place != KP_DATA && a->offset < b->offset + bytes_of(b) &&
+           b->offset < a->offset + bytes_of(a);
+}
+
+static bool conflicts(const struct interval *interval, const struct kcall *call)
+{
+    for (size_t i = 0; i < call->kernel->buffers.count; i++)
+        for (size_t k = 0; k < interval->list.count; k++)
+            if ((call->kernel->buffers.at[i]->access != KA_IN || interval->list.at[k].written) &&
+                same_memory(call->argument[i], interval->list.at[k].var))
+                return true;
+    return false;
+}
+
+bool pass_place_barriers(struct pass_context *context)
+{
+    struct kprogram *program = context->program;
+    struct interval interval = {0};
+    VEC(struct kcall) calls = {0};
+    for (size_t i = 0; i < program->calls.count; i++) {
+        const struct kcall *call = &program->calls.at[i];
+        if (!call->kernel)
+            continue;
+        if (conflicts(&interval, call)) {
+            vec_push(program->arena, &calls, (struct kcall){0});
+            interval.list.count = 0;
+        }
+        for (size_t k = 0; k < call->kernel->buffers.count; k++)
+            vec_push(program->arena, &interval.list,
+                     (struct touched){call->argument[k], call->kernel->buffers.at[k]->access != KA_IN});
+        vec_push(program->arena, &calls, *call);
+    }
+    program->calls.count = 0;
+    for (size_t i = 0; i < calls.count; i++)
+        vec_push(program->arena, &program->calls, calls.at[i]);
+    return true;
+}
