@@ -28,8 +28,10 @@ static bool uniform(const struct node *node)
 /* view(map(x)) is map(view(x)) for a map of data that treats all elements alike. */
 static bool view_first(struct graph *graph, struct node *view)
 {
+    if (!(view->op->flags & OP_VIEW))
+        return false;
     struct node *map = view->input[0]->node;
-    if (!(view->op->flags & OP_VIEW) || !(map->op->flags & OP_ELEMENTWISE) || map->inputs != 1 || !uniform(map) ||
+    if (!(map->op->flags & OP_ELEMENTWISE) || map->inputs != 1 || !uniform(map) ||
         !fuse_is_data(fuse_root(map->input[0])->node) || graph_count_uses(graph, map->output[0]) != 1)
         return false;
     struct node *inner = graph_insert_before(graph, map, view->op, 1, map->input);
