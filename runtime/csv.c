@@ -177,11 +177,13 @@ static enum xent_status parse_field(struct csv *csv, const struct field *field, 
     return parse_f32(csv, field, number, &csv->probs[place], csv->exact_probs ? &csv->exact_probs[place] : NULL);
 }
 
-/* How many fields the rest of the line has, for a message. */
-static uint64_t count_rest(const struct csv *csv) {
+/* How many fields the rest of the line has, for a message, and where it ends. */
+static uint64_t count_rest(const struct csv *csv, const char **out_end) {
     uint64_t commas = 0;
-    for (const char *at = csv->at; !ends_line(csv, at); at++)
+    const char *at = csv->at;
+    for (; !ends_line(csv, at); at++)
         commas += *at == ',';
+    *out_end = at;
     return commas + 1;
 }
 
@@ -195,8 +197,10 @@ static enum xent_status parse_row(struct csv *csv) {
             return fail_count(csv, csv->at, number + 1);
         if ((status = parse_field(csv, &field, number)))
             return status;
-        if (!field.last && number + 1 == csv->fields)
-            return fail_count(csv, csv->at, csv->fields + count_rest(csv));
+        if (!field.last && number + 1 == csv->fields) {
+            const char *end;
+            return fail_count(csv, csv->at, csv->fields + count_rest(csv, &end));
+        }
     }
     next_line(csv);
     csv->row++;
@@ -266,8 +270,10 @@ static enum xent_status parse_file(struct csv *csv, unsigned flags) {
     uint64_t rows = count_rows(csv);
     if (rows > INT32_MAX)
         return rt_fail(csv->error, XENT_ERROR_DATA, "%s: more than 2147483647 examples", csv->path);
-    if (!rows && count_rest(csv) != csv->fields) /* memory for one row could be far more than the file */
-        return fail_count(csv, csv->at, count_rest(csv));
+    const char *end;
+    uint64_t found = count_rest(csv, &end);
+    if (!rows && found != csv->fields) /* memory for one row could be far more than the file */
+        return fail_count(csv, end, found);
     enum xent_status status = allocate(csv, rows + 1, flags); /* the one that is wrong needs a place, too */
     while (!status && csv->at < csv->end && !blank_rest(csv)) {
         if (ends_line(csv, csv->at))

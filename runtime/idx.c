@@ -35,9 +35,10 @@ static bool is_gzip(const unsigned char *bytes, size_t size) {
 
 /* --- Header --- */
 
-/* The header's own length, 0 when the first four bytes are no header of u8 data. */
-static size_t header_size(const unsigned char magic[4]) {
-    bool right = !magic[0] && !magic[1] && magic[2] == 8 && magic[3] >= 1 && magic[3] <= IDX_MAX_DIMS;
+/* The header's own length, 0 when the first four bytes begin no file of labels, or of images. */
+static size_t header_size(const unsigned char magic[4], bool labels) {
+    bool dims = labels ? magic[3] == 1 : magic[3] >= 2 && magic[3] <= IDX_MAX_DIMS;
+    bool right = !magic[0] && !magic[1] && magic[2] == 8 && dims;
     return right ? 4 + 4 * (size_t)magic[3] : 0;
 }
 
@@ -55,7 +56,7 @@ static enum xent_status total_size(const char *path, const unsigned char *header
     for (uint32_t d = 0; d < header[3]; d++)
         if (__builtin_mul_overflow(bytes, (uint64_t)big_endian(header + 4 + 4 * d), &bytes) || bytes > INT64_MAX / 2)
             return rt_fail(error, XENT_ERROR_DATA, "%s: the header's dimensions overflow", path);
-    *out = bytes + header_size(header);
+    *out = bytes + 4 + 4 * (uint64_t)header[3];
     return XENT_OK;
 }
 
@@ -116,7 +117,7 @@ static enum xent_status unpack_from(struct gzip *gzip, size_t packed, bool label
         return status;
     if (got < 4)
         return gzip_short(gzip, 4, got);
-    size_t length = header_size(header);
+    size_t length = header_size(header, labels);
     if (!length)
         return fail_magic(gzip->path, big_endian(header), labels, gzip->error);
     uint64_t total;
@@ -193,8 +194,8 @@ static enum xent_status check_header(struct idx *idx, const char *path, bool lab
     size_t size = idx->blob.size;
     if (size < 4)
         return rt_fail(error, XENT_ERROR_DATA, "%s: %zu bytes are no idx file", path, size);
-    size_t length = header_size(bytes);
-    if (!length || (labels ? bytes[3] != 1 : bytes[3] < 2))
+    size_t length = header_size(bytes, labels);
+    if (!length)
         return fail_magic(path, big_endian(bytes), labels, error);
     if (size < length)
         return rt_fail(error, XENT_ERROR_DATA, "%s: the file ends in its header, after %zu of %zu bytes", path, size,

@@ -201,8 +201,10 @@ void xent_stored_read(const struct xent_stored_tensor *tensor, float *out) {
 }
 
 static bool same_shape(const struct xent_stored_tensor *tensor, const struct xent_named_shape *expected) {
-    return tensor->rank == expected->rank &&
-           !memcmp(tensor->shape, expected->shape, expected->rank * sizeof *expected->shape);
+    bool same = tensor->rank == expected->rank;
+    for (uint32_t d = 0; same && d < expected->rank; d++)
+        same = tensor->shape[d] == expected->shape[d];
+    return same;
 }
 
 /* The expected names, sorted, so that extra tensors are found without a quadratic search. */

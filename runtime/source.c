@@ -24,12 +24,16 @@ static const char *const prefix[] = {[XENT_SPLIT_TRAIN] = "train", [XENT_SPLIT_T
 
 /* folder/prefix-kind, or the same with .gz; false: neither is there, `path` is the plain one. */
 static bool find_file(const char *folder, const char *name, const char *kind, char path[PATH_MAX]) {
-    for (int packed = 0; packed < 2; packed++) {
-        int length = snprintf(path, PATH_MAX, "%s/%s-%s%s", folder, name, kind, packed ? ".gz" : "");
-        if (length < PATH_MAX && access(path, F_OK) == 0)
-            return true;
-    }
-    snprintf(path, PATH_MAX, "%s/%s-%s", folder, name, kind);
+    int length = snprintf(path, PATH_MAX, "%s/%s-%s.gz", folder, name, kind);
+    if (length >= PATH_MAX)
+        return false;
+    path[length - 3] = 0;
+    if (access(path, F_OK) == 0)
+        return true;
+    path[length - 3] = '.';
+    if (access(path, F_OK) == 0)
+        return true;
+    path[length - 3] = 0;
     return false;
 }
 
