@@ -38,9 +38,9 @@ target_link_libraries(xentc PRIVATE xent xent_lang xent_build xent_passes xent_l
 set_target_properties(xentc PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
 # A position-dependent program has no relocations to do when it starts: with LLVM inside these would be 100,000.
 target_link_options(xentc PRIVATE -no-pie -Wl,-O1 -Wl,--gc-sections)
-# lld links the static LLVM in a second where ld needs ten; it folds identical functions, too.
+# lld links the static LLVM in a second where ld needs ten.
 find_program(XENT_LLD NAMES ld.lld HINTS /usr/lib/llvm-${XENT_LLVM}/bin /usr/lib/llvm-19/bin)
 if(XENT_LLD AND NOT XENT_SANITIZE)
   get_filename_component(xent_lld_folder ${XENT_LLD} DIRECTORY)
-  target_link_options(xentc PRIVATE -B${xent_lld_folder} -fuse-ld=lld -Wl,--icf=safe)
+  target_link_options(xentc PRIVATE -B${xent_lld_folder} -fuse-ld=lld)
 endif()

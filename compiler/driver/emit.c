@@ -68,17 +68,13 @@ static char *machine_stage(struct xent_compilation *c, enum xent_stage stage, co
     return text;
 }
 
-enum xent_status xent_compilation_emit(struct xent_compilation *c, enum xent_stage stage, const char *entry_name,
-                                       char **out_bytes, size_t *out_size, struct xent_error *error)
+static enum xent_status emit(struct xent_compilation *c, enum xent_stage stage, const char *entry_name, char **out_bytes,
+                             size_t *out_size, struct xent_error *error)
 {
-    *out_bytes = NULL;
-    *out_size = 0;
     const struct compiled_entry *entry = entry_named(c, entry_name);
     if (!c->ir || !entry || (stage > XENT_STAGE_GRAPH && !entry->context.program))
         return fail(error, XENT_ERROR_ARGUMENT,
                     entry_name && !entry ? "this entry was not compiled" : "the compilation did not come that far");
-    if (setjmp(c->on_failure))
-        return fail(error, XENT_ERROR_MEMORY, "out of memory");
     if (stage >= XENT_STAGE_LLVM) {
         char *message = NULL;
         *out_bytes = machine_stage(c, stage, entry_name ? entry : NULL, out_size, &message);
@@ -100,4 +96,14 @@ enum xent_status xent_compilation_emit(struct xent_compilation *c, enum xent_sta
         return fail(error, XENT_ERROR_MEMORY, "out of memory");
     *out_size = text.count;
     return XENT_OK;
+}
+
+enum xent_status xent_compilation_emit(struct xent_compilation *c, enum xent_stage stage, const char *entry_name,
+                                       char **out_bytes, size_t *out_size, struct xent_error *error)
+{
+    *out_bytes = NULL;
+    *out_size = 0;
+    if (setjmp(c->on_failure))
+        return fail(error, XENT_ERROR_MEMORY, "out of memory");
+    return emit(c, stage, entry_name, out_bytes, out_size, error);
 }

@@ -1,0 +1,101 @@
+#!/bin/sh
+# What `xentc train` prints, logs and saves; how it ends.
+. "$SOURCE/tests/cli/lib.sh"
+
+cat >m.net <<'END'
+net 1
+model m {
+    input  x : f32[5]
+    target y : class[3]
+    h = x |> linear(7) |> relu
+    z = h |> linear(3)
+    output z
+    loss   cross_entropy(z, y)
+    metric accuracy(z, y)
+}
+data  { source = csv(train = "train.csv", test = "test.csv") }
+train { optimizer = sgd(lr = 0.05, momentum = 0.9) batch = 8 epochs = 3 log_every = 4 seed = 5 }
+END
+table 61 5 3 f32 >train.csv
+table 20 5 3 f32 >test.csv
+
+check 0 train m.net
+[ "$(grep -cE '^\[epoch: [1-3],batch_id:(4|8)\] loss:  [0-9]+\.[0-9]{4}$' out)" -eq 6 ] || fail "not six lines of mean losses"
+[ "$(grep -cE '^Accuracy on test set:[0-9]+\.[0-9]{2}%$' out)" -eq 3 ] || fail "not three accuracies"
+[ -s m.safetensors ] || fail "nothing was saved"
+absent m.safetensors~
+cp m.safetensors first.safetensors
+check 0 train m.net --quiet
+[ ! -s out ] && [ ! -s err ] || fail "--quiet prints"
+same first.safetensors m.safetensors m.safetensors~
+
+check 0 train m.net --json --save j.safetensors --step-log log.csv
+same first.safetensors j.safetensors
+[ "$(grep -c '"event":"epoch"' out)" -eq 3 ] || fail "not three epochs"
+says out '"event":"start"' '"event":"log"' '"event":"saved"' '"event":"end"' '"reason":"epochs"'
+epoch='^\{"event":"epoch","epoch":3,"loss":[0-9.e-]+,"test_loss":[0-9.e-]+,"test_accuracy":[01][0-9.]*,"seconds":[0-9.e-]+,"images_per_second":[0-9.e+]+\}$'
+grep -qE "$epoch" out || fail "the epoch's event is not as documented"
+loss=$(sed -n 's/.*"epoch":3,.*"test_loss":\([0-9.e-]*\),.*/\1/p' out)
+accuracy=$(sed -n 's/.*"epoch":3,.*"test_accuracy":\([0-9.e-]*\),.*/\1/p' out)
+[ "$(head -n 1 log.csv)" = step,loss ] || fail "the step log has no head"
+[ "$(wc -l <log.csv)" -eq 25 ] || fail "the step log has not 24 steps"
+tail -n +2 log.csv | awk -F, '{ if ($1 != NR || $2 !~ /^[0-9.e+-]+$/) exit 1 }' || fail "the step log's lines are wrong"
+check 0 eval m.net --weights j.safetensors --json
+near "$(number out loss)" "$loss" 0
+near "$(number out accuracy)" "$accuracy" 0
+check 0 train m.net --init j.safetensors --steps 1 --set train.optimizer.lr=1e-30 --save k.safetensors --quiet
+check 0 eval m.net --weights k.safetensors --json
+near "$(number out loss)" "$loss" 1e-6
+
+# --steps ends in the middle of an epoch, without a test pass; the losses are the same.
+check 0 train m.net --steps 10 --save none --step-log ten.csv
+if grep -q 'Accuracy' out; then fail "--steps tests"; fi
+head -n 11 log.csv >expected.csv
+same expected.csv ten.csv
+# Another order, another run; the files' order is not shuffled.
+check 0 train m.net --steps 10 --save none --step-log other.csv --set train.seed=6
+if cmp -s ten.csv other.csv; then fail "the seed changes nothing"; fi
+check 0 train m.net --steps 10 --save none --step-log a.csv --no-shuffle
+check 0 train m.net --steps 10 --save none --step-log b.csv --set train.shuffle=false
+same a.csv b.csv
+if cmp -s a.csv ten.csv; then fail "--no-shuffle changes nothing"; fi
+absent none none.safetensors
+
+# Written directly where the target is no regular file.
+check 0 train m.net --quiet --save none --steps 2 --step-log /dev/stdout
+says out step,loss 1, 2,
+absent "/dev/stdout~"
+
+# A loss that is not finite names the step; what was good is saved.
+check 1 train m.net --set train.optimizer.lr=1e38 --save n.safetensors --step-log n.csv --quiet
+says err "step"
+[ -s n.safetensors ] || fail "the last good weights were not saved"
+check 0 eval m.net --weights n.safetensors --json
+case $(number out loss) in *nan* | *inf* | '') fail "the saved weights are not good" ;; esac
+
+# Ctrl-C: a clean end that saves; a second one ends at once.
+check 0 train m.net --quiet --save short.safetensors --steps 5
+"$XENTC" train m.net --set train.epochs=1000000 --save i.safetensors --step-log i.csv --json >out 2>err &
+pid=$!
+for i in 1 2 3 4 5 6 7 8 9 10; do
+    grep -q '"event":"epoch"' out && break
+    sleep 0.2
+done
+kill -INT $pid
+wait $pid
+status=$?
+checks=$((checks + 1))
+[ $status -eq 0 ] || fail "an interrupted run ends with status $status"
+says out '"reason":"stopped"' '"event":"saved"'
+[ -s i.safetensors ] || fail "an interrupted run does not save"
+[ "$(tail -n 1 i.csv | grep -cE '^[0-9]+,[0-9.e+-]+$')" -eq 1 ] || fail "an interrupted run cuts its step log"
+check 0 eval m.net --weights i.safetensors
+[ -z "$(find . -name '*.tmp*' -o -name '.*safetensors*' | head -n 1)" ] || fail "temporary files are left"
+
+# Every term of the optimizer and every loss trains.
+for optimizer in 'sgd(lr = 0.1)' 'sgd(lr = 0.1, weight_decay = 0.01)' 'sgd(lr = 0.1, momentum = 0.9, nesterov = true)' \
+    'sgd(lr = 0.1, momentum = 0.9, dampening = 0.5, weight_decay = 0.01)'; do
+    check 0 train m.net --save none --set "train.optimizer=$optimizer" --json
+    grep -q '"event":"epoch","epoch":3' out || fail "$optimizer does not train"
+done
+finish

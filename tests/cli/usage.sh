@@ -1,0 +1,69 @@
+#!/bin/sh
+# Wrong usage: status 2, one message that names the culprit.
+. "$SOURCE/tests/cli/lib.sh"
+cp "$SOURCE/examples/mlp.net" .
+LIMIT=5
+
+usage() { # TEXT ARGUMENT…
+    text=$1
+    shift
+    check 2 "$@"
+    says err "$text"
+    [ ! -s out ] || fail "wrong usage prints on standard output"
+}
+
+check 2
+says err "usage:"
+usage 'unknown option "--thread"; did you mean "--threads"?' train mlp.net --thread 2
+usage 'unknown option "--jsn"; did you mean "--json"?' eval mlp.net --jsn
+usage 'unknown option "-x"' mlp.net -x
+usage 'unknown subcommand "trian"; did you mean "train"?' trian mlp.net
+usage 'unknown subcommand "mlp"' mlp
+usage '--threads must be a whole number from 1 to 256, not "0"' train mlp.net --threads 0
+usage '--threads must be a whole number from 1 to 256, not "257"' train mlp.net --threads=257
+usage '--threads must be a whole number from 1 to 256, not "-1"' train mlp.net --threads -1
+usage '--threads must be a whole number from 1 to 256, not "2x"' train mlp.net --threads 2x
+usage '--batch must be a whole number from 1 to 1048576, not "0"' eval mlp.net --batch 0
+usage '--steps must be a whole number from 1 on, not "99999999999999999999"' train mlp.net --steps 99999999999999999999
+usage '--steps needs a value' train mlp.net --steps
+usage '--quiet takes no value' train mlp.net --quiet=1
+usage '--save is given twice' train mlp.net --save a --save b
+usage '--dump is no option of train' train mlp.net --dump x
+usage '--split must be one of train|test, not "all"' eval mlp.net --split all
+usage '--emit must be one of ast|graph|kernels|loops|llvm|asm|obj, not "kernel"' mlp.net --emit=kernel
+usage '--entry must be one of' mlp.net --entry=backward
+usage 'MODEL.net is missing' train
+usage 'train takes one MODEL.net, but there is also "lenet.net"' train mlp.net lenet.net
+usage 'there is no INPUT' predict mlp.net
+usage '--passes is missing' opt mlp.net
+usage 'there is no pass "fuse_los"; did you mean "fuse_loss"?' mlp.net --print-after=fuse_los
+usage 'there is no pass "fuse_los"' mlp.net --stop-after=fuse_los
+usage 'there is no pass "simplfy"; did you mean "simplify"?' opt mlp.net --passes=simplfy
+usage 'unknown subcommand "trani"; did you mean "train"?' help trani
+usage 'ops takes no argument' ops linear
+usage '-o needs --emit' mlp.net -o x
+usage '--weights' eval mlp.net
+usage 'no-such-cpu' mlp.net --cpu no-such-cpu
+usage 'train.epochs' train mlp.net --set train.epochs
+absent mlp.safetensors x
+
+check 0 help
+says out "xentc train" "xentc help SUBCOMMAND"
+for command in compile train eval predict opt run ops help; do
+    check 0 help $command
+    says out "usage: xentc"
+    check 0 $command --help
+done
+check 0 help train
+for option in --data --set --threads --init --save --no-shuffle --steps --step-log --quiet --json --interpret --cpu; do
+    says out " $option"
+done
+check 0 --version
+says out "xentc " "LLVM "
+check 0 ops
+says out "conv2d" "softmax_xent" "label_smoothing"
+
+"$XENTC" help >/dev/full 2>err
+[ $? -eq 1 ] || fail "a full standard output is no error"
+says err "cannot write to standard output"
+finish
