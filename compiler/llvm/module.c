@@ -107,28 +107,36 @@ static char *build(struct codegen_module *module, const struct kprogram *const *
     return message;
 }
 
+/* The arena's jump ends here: a frame of its own, in which no variable changes. */
+static __attribute__((noinline)) bool build_guarded(struct codegen_module *module,
+                                                    const struct kprogram *const *programs, size_t count,
+                                                    module_lower lower, char **out_message) {
+    if (setjmp(module->out_of_memory)) {
+        *out_message = codegen_message("out of memory while generating code");
+        return false;
+    }
+    *out_message = build(module, programs, count, lower);
+    return !*out_message;
+}
+
 struct codegen_module *module_build(const struct codegen_target *target, const struct kprogram *const *programs,
                                     size_t count, module_lower lower, char **out_message) {
-    *out_message = NULL;
     struct codegen_module *module = create(target);
     if (!module) {
         *out_message = codegen_message("%s cannot be set up for %s", codegen_version(), target->description);
         return NULL;
     }
-    if (setjmp(module->out_of_memory) == 0) {
-        *out_message = build(module, programs, count, lower);
-        char *text = NULL;
-        if (!*out_message && LLVMVerifyModule(module->emit.module, LLVMReturnStatusAction, &text))
-            *out_message = codegen_message("the generated LLVM IR is wrong (a bug of xent): %s", text);
-        LLVMDisposeMessage(text);
-    } else {
-        *out_message = codegen_message("out of memory while generating code");
+    bool good = build_guarded(module, programs, count, lower, out_message);
+    char *text = NULL;
+    if (good && LLVMVerifyModule(module->emit.module, LLVMReturnStatusAction, &text)) {
+        *out_message = codegen_message("the generated LLVM IR is wrong (a bug of xent): %s", text);
+        good = false;
     }
-    if (*out_message) {
-        codegen_destroy(module);
-        return NULL;
-    }
-    return module;
+    LLVMDisposeMessage(text);
+    if (good)
+        return module;
+    codegen_destroy(module);
+    return NULL;
 }
 
 static LLVMValueRef entry_function(void *context, const char *name) {
