@@ -4,7 +4,6 @@
 #include "passes.h"
 #include "rewrite.h"
 
-#include <assert.h>
 #include <string.h>
 
 static struct value *find_param(const struct graph *graph, const char *name)
@@ -58,27 +57,48 @@ static void append(struct pass_context *context, const char *name, struct value 
     }
 }
 
+/* The parameter that a gradient is of; NULL after an error. */
+static struct value *param_of(struct pass_context *context, const struct result *gradient, struct pointer_map *seen)
+{
+    struct value *param = find_param(context->graph, gradient->name);
+    const char *wrong = !param                                              ? "no such parameter"
+                        : map_get(seen, param)                              ? "another one before it"
+                        : !type_equal(&param->type, &gradient->value->type) ? "its shape is not the parameter's"
+                                                                            : NULL;
+    if (wrong) {
+        diag_error(context->diags, gradient->value->node->span, "there is a gradient of \"%s\", but %s", gradient->name,
+                   wrong);
+        return NULL;
+    }
+    map_set(seen, param, param);
+    return param;
+}
+
 bool pass_append_updates(struct pass_context *context)
 {
     struct graph *graph = context->graph;
     if (context->entry != ENTRY_STEP)
         return true;
+    if (has_updates(graph)) {
+        diag_error(context->diags, (struct span){0}, "the graph @%s has its updates already", graph->name);
+        return false;
+    }
     size_t count = graph->results.count, kept = 0;
     struct result *results = ARENA_ARRAY(context->arena, struct result, count);
-    memcpy(results, graph->results.at, count * sizeof *results);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        results[i] = graph->results.at[i];
         if (results[i].role != RESULT_GRADIENT)
             graph->results.at[kept++] = results[i];
+    }
     graph->results.count = kept;
+    struct pointer_map seen;
+    map_init(&seen, context->arena);
     for (size_t i = 0; i < count; i++) {
         if (results[i].role != RESULT_GRADIENT)
             continue;
-        struct value *param = find_param(graph, results[i].name);
-        if (!param) {
-            diag_error(context->diags, (struct span){0}, "there is a gradient of \"%s\", but no such parameter",
-                       results[i].name);
+        struct value *param = param_of(context, &results[i], &seen);
+        if (!param)
             return false;
-        }
         append(context, results[i].name, param, results[i].value);
     }
     return true;

@@ -97,13 +97,17 @@ bool pass_autodiff(struct pass_context *context)
         diag_error(context->diags, (struct span){0}, "the graph @%s returns no loss to differentiate", d.graph->name);
         return false;
     }
+    enum result_role role = context->entry == ENTRY_STEP ? RESULT_GRADIENT : RESULT_INPUT_GRADIENT;
+    if (graph_result(d.graph, role) || has_updates(d.graph)) {
+        diag_error(context->diags, (struct span){0}, "the graph @%s has its gradients already", d.graph->name);
+        return false;
+    }
     map_init(&d.gradient, context->arena);
     map_init(&d.needed, context->arena);
     mark_needed(&d, context->entry);
     size_t forward = d.graph->nodes.count;
     for (size_t i = forward; i-- > 0;)
         visit(&d, d.graph->nodes.at[i], d.graph->nodes.at[i] == loss);
-    enum result_role role = context->entry == ENTRY_STEP ? RESULT_GRADIENT : RESULT_INPUT_GRADIENT;
     for (size_t i = 0; i < forward; i++) {
         struct node *leaf = d.graph->nodes.at[i];
         struct value *gradient = is_wanted(leaf, context->entry) ? map_get(&d.gradient, leaf->output[0]) : NULL;

@@ -38,6 +38,14 @@ bool remove_dead_nodes(struct graph *graph)
     return changed;
 }
 
+bool has_updates(const struct graph *graph)
+{
+    for (size_t i = 0; i < graph->nodes.count; i++)
+        if ((graph->nodes.at[i]->op->flags & OP_IN_PLACE) || op_is(graph->nodes.at[i], "state"))
+            return true;
+    return false;
+}
+
 void infer_node(struct graph *graph, struct node *node)
 {
     struct diag_list diags;
