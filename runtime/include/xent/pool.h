@@ -1,6 +1,6 @@
 /* A persistent pool of threads and its barrier. The thread that calls xent_pool_run is thread 0 of the run; the others
- * belong to the pool, have all signals blocked, and sleep when there is nothing to do. A waiting thread spins for some
- * ten microseconds and then sleeps on a futex; where there are more threads than cores it sleeps almost at once.
+ * belong to the pool, have all signals blocked, and sleep when there is nothing to do. A waiting thread spins for a
+ * tenth of a millisecond and then sleeps on a futex; where there are more threads than cores it sleeps almost at once.
  * A pool serves one run at a time. */
 #ifndef XENT_POOL_H
 #define XENT_POOL_H
