@@ -5,8 +5,13 @@
 #include <xent/compiler.h>
 #include <xent/session.h>
 
+#include <string.h>
+
 int compile_model(const struct options *options, struct xent_compile_options *compile, struct xent_compilation **out)
 {
+    for (size_t i = 0; i < options->set.count; i++)
+        if (!strchr(options->set.at[i], '='))
+            return help_usage(options, "--set must be KEY=VALUE, not \"%s\"", options->set.at[i]);
     compile->batch = compile->batch ? compile->batch : (uint32_t)options->batch;
     compile->cpu = options->cpu;
     compile->features = options->features;

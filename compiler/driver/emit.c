@@ -47,13 +47,18 @@ static char *machine_stage(struct xent_compilation *c, enum xent_stage stage, co
                            char **message)
 {
     const struct kprogram *programs[ENTRY_COUNT];
+    struct kprogram *named = ARENA_ARRAY(&c->arena, struct kprogram, ENTRY_COUNT);
     struct xent_entry *entries = ARENA_ARRAY(&c->arena, struct xent_entry, ENTRY_COUNT);
     struct xent_model model = c->model;
     size_t count = 0;
     for (size_t i = 0; i < c->count; i++)
         if (!only || only == &c->entries[i]) {
             entries[count] = c->model.entry[i];
-            programs[count++] = c->entries[i].context.program;
+            named[count] = *c->entries[i].context.program;
+            if (stage == XENT_STAGE_OBJECT) /* its table of entries finds the code by the entry's name */
+                named[count].name = entries[count].name;
+            programs[count] = &named[count];
+            count++;
         }
     model.entry = entries;
     model.entries = (uint32_t)count;

@@ -114,15 +114,20 @@ static void limit_expr(struct limits *limits, const struct kexpr *expr, int64_t 
         limit_expr(limits, expr->arg[i], expr->op == KX_LET ? 0 : below);
 }
 
+/* Indices travel: what is stored into a buffer of indices must stay below the same limit. So calls are looked at last to
+ * first. */
 static void find_limits(struct limits *limits)
 {
     const struct kprogram *program = limits->program;
-    for (size_t i = 0; i < program->calls.count; i++) {
+    for (size_t i = program->calls.count; i-- > 0;) {
         limits->call = &program->calls.at[i];
         const struct kernel *kernel = limits->call->kernel;
-        for (size_t k = 0; kernel && k < kernel->statements.count; k++) {
+        for (size_t k = kernel ? kernel->statements.count : 0; k-- > 0;) {
             const struct kstatement *statement = kernel->statements.at[k];
-            limit_expr(limits, statement->kind == KS_LET ? statement->let->value : statement->value, 0);
+            int64_t below = 0;
+            if (statement->kind == KS_STORE && statement->buffer->type == KT_I32)
+                below = limits->limit[var_number(program, limits->call->argument[statement->buffer->number])];
+            limit_expr(limits, statement->kind == KS_LET ? statement->let->value : statement->value, below);
         }
     }
 }

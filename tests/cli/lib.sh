@@ -12,8 +12,8 @@ failures=0 checks=0
 fail() {
     failures=$((failures + 1))
     printf 'FAILED: %s\n' "$*"
-    [ ! -s out ] || sed 's/^/  out: /' out | head -n 20
-    [ ! -s err ] || sed 's/^/  err: /' err | head -n 20
+    [ ! -s out ] || sed 's/^/  out: /' out | head -n 20 | cut -c1-300
+    [ ! -s err ] || sed 's/^/  err: /' err | head -n 20 | cut -c1-300
 }
 
 # check STATUS ARGUMENT…: stdout in `out`, stderr in `err`.
@@ -42,7 +42,7 @@ same() {
     shift
     for other in "$@"; do
         checks=$((checks + 1))
-        cmp "$first" "$other" >out 2>err || fail "$first and $other differ"
+        cmp "$first" "$other" >difference 2>&1 || fail "$first and $other differ"
     done
 }
 
