@@ -84,27 +84,74 @@ static char *check_loops(const struct kprogram *program, const struct lkernel *l
     return NULL;
 }
 
+/* Kernels that read the same are the same function: the entries of a model share most of theirs. The text says all that
+ * loops come from; what it does not say is how the buffers are passed. */
+struct emitted {
+    const char *text;
+    enum karith arith;
+    uint32_t buffers;
+    const struct emit_argument *arguments;
+    LLVMValueRef function;
+};
+struct builder {
+    struct codegen_module *module;
+    module_lower lower;
+    VEC(struct emitted) emitted;
+};
+
+static bool same_kernel(const struct emitted *a, const struct emitted *b) {
+    if (a->arith != b->arith || strcmp(a->text, b->text) != 0)
+        return false;
+    for (uint32_t i = 0; i < a->buffers; i++)
+        if (a->arguments[i].align != b->arguments[i].align || a->arguments[i].apart != b->arguments[i].apart)
+            return false;
+    return true;
+}
+
+static LLVMValueRef function_of(struct builder *b, const struct kprogram *program, const struct kernel *kernel,
+                                char **out_message) {
+    struct emit_module *m = &b->module->emit;
+    struct text text;
+    text_init(&text, m->arena);
+    kernel_print_kernel(kernel, &text);
+    struct emitted e = {text_string(&text), program->arith, (uint32_t)kernel->buffers.count,
+                        program_arguments(m, program, kernel), NULL};
+    for (size_t i = 0; i < b->emitted.count; i++)
+        if (same_kernel(&b->emitted.at[i], &e))
+            return b->emitted.at[i].function;
+    struct lkernel *loops = b->lower(m->arena, program, kernel, &m->target->facts);
+    *out_message = check_loops(program, loops);
+    if (*out_message)
+        return NULL;
+    m->arith = program->arith;
+    e.function = emit_kernel(m, loops, arena_printf(m->arena, "%s.%s", program->name, kernel->name), e.arguments);
+    vec_push(m->arena, &b->emitted, e);
+    return e.function;
+}
+
+static char *build_program(struct builder *b, const struct kprogram *program, struct module_program *out) {
+    struct emit_module *m = &b->module->emit;
+    char *message = check_program(m->target, program);
+    LLVMValueRef *kernels = ARENA_ARRAY(m->arena, LLVMValueRef, program->kernels.count + 1);
+    for (size_t k = 0; k < program->kernels.count && !message; k++)
+        kernels[k] = function_of(b, program, program->kernels.at[k], &message);
+    if (message)
+        return message;
+    out->name = arena_strdup(m->arena, program->name);
+    out->function = program_emit(m, program, kernels);
+    return NULL;
+}
+
 static char *build(struct codegen_module *module, const struct kprogram *const *programs, size_t count,
                    module_lower lower) {
-    struct emit_module *m = &module->emit;
-    const struct ktarget *facts = &m->target->facts;
-    char *message = NULL;
-    module->program = ARENA_ARRAY(m->arena, struct module_program, count);
-    for (size_t p = 0; p < count && !message; p++) {
-        const struct kprogram *program = programs[p];
-        struct lkernel **loops = ARENA_ARRAY(m->arena, struct lkernel *, program->kernels.count + 1);
-        message = check_program(m->target, program);
-        for (size_t k = 0; k < program->kernels.count && !message; k++) {
-            loops[k] = lower(m->arena, program, program->kernels.at[k], facts);
-            message = check_loops(program, loops[k]);
-        }
+    struct builder b = {.module = module, .lower = lower};
+    module->program = ARENA_ARRAY(&module->arena, struct module_program, count + 1);
+    for (; module->programs < count; module->programs++) {
+        char *message = build_program(&b, programs[module->programs], &module->program[module->programs]);
         if (message)
-            break;
-        module->program[p].name = arena_strdup(m->arena, program->name);
-        module->program[p].function = program_emit(m, program, loops);
-        module->programs = p + 1;
+            return message;
     }
-    return message;
+    return NULL;
 }
 
 /* The arena's jump ends here: a frame of its own, in which no variable changes. */

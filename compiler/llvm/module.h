@@ -27,8 +27,11 @@ struct codegen_module *module_build(const struct codegen_target *target, const s
 bool module_add_model(struct codegen_module *module, const struct xent_model *model, const char *symbol,
                       char **out_message);
 
-/* program.c: the function of a program, with those of its kernels. */
-LLVMValueRef program_emit(struct emit_module *module, const struct kprogram *program,
-                          struct lkernel *const *loops /* for each kernel */);
+/* program.c */
+/* How a kernel's buffers are passed, over all of its calls in the program. */
+struct emit_argument *program_arguments(struct emit_module *module, const struct kprogram *program,
+                                        const struct kernel *kernel);
+/* The function of a program; kernels: theirs, in the program's order. */
+LLVMValueRef program_emit(struct emit_module *module, const struct kprogram *program, const LLVMValueRef *kernels);
 
 #endif

@@ -12,7 +12,7 @@ struct program_emitter {
     const struct kprogram *program;
     LLVMValueRef function, call, thread, threads, thread64, threads64, arena;
     LLVMValueRef data[XENT_MAX_DATA], scalar[XENT_MAX_SCALARS];
-    LLVMValueRef *kernels; /* functions, in the program's order */
+    const LLVMValueRef *kernels;
 };
 
 /* ---- how buffers are passed ---- */
@@ -39,8 +39,8 @@ static void consider_call(const struct kcall *call, struct emit_argument *argume
     }
 }
 
-static struct emit_argument *argument_facts(struct emit_module *m, const struct kprogram *program,
-                                            const struct kernel *kernel) {
+struct emit_argument *program_arguments(struct emit_module *m, const struct kprogram *program,
+                                        const struct kernel *kernel) {
     struct emit_argument *arguments = ARENA_ARRAY(m->arena, struct emit_argument, kernel->buffers.count + 1);
     for (size_t i = 0; i < kernel->buffers.count; i++)
         arguments[i] = (struct emit_argument){.align = 64, .apart = true};
@@ -134,16 +134,9 @@ static LLVMValueRef declare(struct program_emitter *p) {
     return function;
 }
 
-LLVMValueRef program_emit(struct emit_module *m, const struct kprogram *program, struct lkernel *const *loops) {
-    struct program_emitter p = {.m = m, .program = program};
+LLVMValueRef program_emit(struct emit_module *m, const struct kprogram *program, const LLVMValueRef *kernels) {
+    struct program_emitter p = {.m = m, .program = program, .kernels = kernels};
     p.function = declare(&p);
-    p.kernels = ARENA_ARRAY(m->arena, LLVMValueRef, program->kernels.count + 1);
-    m->arith = program->arith;
-    for (size_t k = 0; k < program->kernels.count; k++) {
-        const struct kernel *kernel = program->kernels.at[k];
-        const char *name = arena_printf(m->arena, "%s.%s", program->name, kernel->name);
-        p.kernels[k] = emit_kernel(m, loops[k], name, argument_facts(m, program, kernel));
-    }
     p.call = LLVMGetParam(p.function, 1);
     p.thread = LLVMGetParam(p.function, 2);
     p.threads = LLVMGetParam(p.function, 3);

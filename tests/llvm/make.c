@@ -12,7 +12,7 @@ void make_init(struct make *m, struct arena *arena, const char *name, enum karit
     m->program->arith = arith;
     m->program->arena = arena;
     m->made = ARENA_NEW(arena, struct make_kernel);
-    m->made->kernel.name = "kernel";
+    m->made->kernel.name = name;
     m->made->loops.kernel = &m->made->kernel;
     m->made->loops.lanes = lanes;
     m->block[0] = &m->made->loops.body;

@@ -219,11 +219,59 @@ static void test_same_object(void) {
     free(object[1]);
 }
 
+static uint32_t functions_in(const struct compiled *c) {
+    char *text = codegen_ir_text(c->module);
+    uint32_t count = 0;
+    for (const char *at = text; (at = strstr(at, "\ndefine ")); at++)
+        count++;
+    free(text);
+    return count;
+}
+
+static const struct kprogram *one_store(struct arena *arena, const char *program, enum karith arith, int64_t offset) {
+    struct make m;
+    make_init(&m, arena, "shared", arith, 1);
+    m.program->name = program;
+    struct kbuffer *out = make_buffer(&m, "out", KT_F32, KA_OUT, 4);
+    ((struct kvar *)m.call.argument[0])->offset = offset;
+    struct lvalue *sum = make_op(&m, KX_FMA, KT_F32, make_f32(&m, 0.1f, 1), make_f32(&m, 0.1f, 1), make_f32(&m, -0.01f, 1));
+    make_store(&m, out, make_number(0), sum, 1, NULL);
+    return make_program(&m);
+}
+
+/* Entries share kernels that are the same; not those whose buffers lie differently or whose arithmetic differs. */
+static void test_shared_kernels(void) {
+    struct arena arena;
+    char *message = NULL;
+    arena_init(&arena, NULL);
+    struct codegen_target *target = codegen_target_create(NULL, NULL, &message);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(target);
+    enum karith arith = codegen_target_facts(target)->fma ? KARITH_FMA : KARITH_MULADD;
+    const struct kprogram *programs[] = {
+        one_store(&arena, "a", arith, 0),
+        one_store(&arena, "b", arith, 64),
+        one_store(&arena, "c", arith, 4),
+        one_store(&arena, "d", KARITH_MULADD, 0),
+    };
+    struct compiled c = compile(NULL, NULL, programs, 4);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(c.code);
+    CU_ASSERT_EQUAL(functions_in(&c), arith == KARITH_FMA ? 4 + 3 : 4 + 2);
+    _Alignas(64) float memory[32] = {0};
+    for (uint32_t p = 0; p < 4; p++)
+        CU_ASSERT_TRUE_FATAL(run(&c, programs[p]->name, memory, NULL, NULL));
+    CU_ASSERT_EQUAL(memory[16], memory[1]);
+    CU_ASSERT_EQUAL(memory[0], 0.1f * 0.1f - 0.01f); /* what d wrote over a */
+    compiled_free(&c);
+    codegen_target_destroy(target);
+    arena_deinit(&arena);
+}
+
 void suite_loops(void) {
     CU_pSuite suite = CU_add_suite("loops", NULL, NULL);
     CU_add_test(suite, "bounds known only at run time", test_bounds_at_run_time);
     CU_add_test(suite, "constant bounds and carried registers", test_constant_loops);
     CU_add_test(suite, "branches", test_branches);
     CU_add_test(suite, "threads, once, barriers", test_threads);
+    CU_add_test(suite, "kernels that are the same are one", test_shared_kernels);
     CU_add_test(suite, "objects are the same from run to run", test_same_object);
 }

@@ -207,7 +207,7 @@ static void test_too_large_scratch(void) {
     struct compiled c = compile(NULL, NULL, &program, 1);
     CU_ASSERT_PTR_NULL(c.module);
     CU_ASSERT_PTR_NOT_NULL_FATAL(c.message);
-    CU_ASSERT_PTR_NOT_NULL(strstr(c.message, "kernel `kernel` of `large` needs 1048640 bytes of scratch"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(c.message, "kernel `large` of `large` needs 1048640 bytes of scratch"));
     compiled_free(&c);
     arena_deinit(&arena);
 }

@@ -143,7 +143,7 @@ static void test_broken_objects(void) {
     struct compiled c = compile(NULL, NULL, &program, 1);
     CU_ASSERT_PTR_NOT_NULL_FATAL(c.module);
     CU_ASSERT_PTR_NOT_NULL(codegen_find(c.code, "whole"));
-    CU_ASSERT_PTR_NULL(codegen_find(c.code, "kernel"));
+    CU_ASSERT_PTR_NULL(codegen_find(c.code, "whole.whole"));
     CU_ASSERT_PTR_NULL(codegen_find(c.code, "printf"));
     unsigned char *object = codegen_object(c.module, &size, &message);
     CU_ASSERT_PTR_NOT_NULL_FATAL(object);
