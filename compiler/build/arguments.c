@@ -46,7 +46,8 @@ static bool wrong_kind(struct builder *b, const struct attr_info *info, const st
 static bool take_int(struct builder *b, const struct attr_info *info, const struct ast_expr *expr, int64_t *out)
 {
     if (expr->kind != AST_NUMBER || !expr->number.is_int)
-        return wrong_kind(b, info, expr, info->kind == ATTR_INTS ? "a whole number or a pair such as [3, 5]" : "a whole number");
+        return wrong_kind(b, info, expr,
+                          info->kind == ATTR_INTS ? "a whole number or a pair such as [3, 5]" : "a whole number");
     *out = expr->number.integer;
     return true;
 }
@@ -167,7 +168,8 @@ bool build_arguments(struct builder *b, const struct op_info *op, const struct a
     bool ok = true, given[GRAPH_MAX_ATTRS] = {false};
     for (size_t i = first; i < call->arg_count; i++) {
         const struct ast_arg *arg = &call->args[i];
-        uint32_t at = arg->name ? find_argument(op, arg->name) : (uint32_t)(i - first < op->attrs ? i - first : op->attrs);
+        uint32_t position = i - first < op->attrs ? (uint32_t)(i - first) : op->attrs;
+        uint32_t at = arg->name ? find_argument(op, arg->name) : position;
         if (at == op->attrs && arg->name) {
             ok = unknown_argument(b, op, arg);
         } else if (at == op->attrs) {
@@ -177,7 +179,8 @@ bool build_arguments(struct builder *b, const struct op_info *op, const struct a
                       argument_names(b->arena, op));
             return false;
         } else if (given[at]) {
-            diag_error(b->diags, arg->span, "%s of %s is given twice, first by its position", op->attr[at].name, op->name);
+            diag_error(b->diags, arg->span, "%s of %s is given twice, first by its position", op->attr[at].name,
+                       op->name);
             ok = false;
         } else {
             given[at] = true;

@@ -184,8 +184,8 @@ static void build_metric(struct builder *b, const struct ast_item *item)
     graph_add_result(b->graph, RESULT_METRIC, free_name(b, RESULT_METRIC, value->node->op->name), value);
 }
 
-/* What the loss takes as logits: softmax of it gives the probabilities. Log-probabilities that no log_softmax made serve
- * as well: softmax leaves them as they are. */
+/* What the loss takes as logits: softmax of it gives the probabilities. Log-probabilities that no log_softmax made
+ * serve as well: softmax leaves them as they are. */
 static void add_logits(struct builder *b)
 {
     const struct result *loss = graph_result(b->graph, RESULT_LOSS);

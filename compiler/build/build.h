@@ -43,7 +43,7 @@ struct model_ir {
     struct graph *graph;   /* named as the model; its results as in enum result_role, for all entries together */
     struct value *input;   /* the leaf that the data set feeds */
     struct value *target;  /* NULL: none */
-    const char *logits;    /* name of the output, or of the RESULT_LOGITS, that the loss takes as logits; NULL: no loss */
+    const char *logits;    /* name of the output or RESULT_LOGITS that the loss takes as logits; NULL: no loss */
     bool has_ignore_index; /* a class target equal to ignore_index does not count */
     int64_t ignore_index;
     struct data_config data;

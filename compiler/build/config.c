@@ -144,7 +144,8 @@ static const struct ast_setting *find_written(const struct ast_section *section,
     return NULL;
 }
 
-static void take_section(struct builder *b, const struct section_info *info, const struct ast_section *section, void *base)
+static void take_section(struct builder *b, const struct section_info *info, const struct ast_section *section,
+                         void *base)
 {
     for (size_t i = 0; i < section->setting_count; i++) {
         const struct ast_setting *written = &section->settings[i];

@@ -169,7 +169,8 @@ static void name_outputs(struct builder *b, const struct scope *scope, struct no
     if (expr != scope->top)
         name = expr->call->label ? arena_printf(b->arena, "%s.%s", name, expr->call->label)
                                  : arena_printf(b->arena, "%s.%u", name, stage);
-    static const char *const loss_parts[] = {"", ".rows", ".weights", ".part3"}, *const parts[] = {"", ".at", ".b", ".c"};
+    static const char *const loss_parts[GRAPH_MAX_OUTPUTS] = {"", ".rows", ".weights", ".d"};
+    static const char *const parts[GRAPH_MAX_OUTPUTS] = {"", ".at", ".c", ".d"};
     for (uint32_t i = 0; i < node->outputs; i++) {
         const char *part = (node->op->flags & OP_LOSS) ? loss_parts[i] : parts[i];
         graph_name_value(b->graph, node->output[i], arena_printf(b->arena, "%s%s", name, part));

@@ -14,8 +14,8 @@ struct key {
     size_t count;
 };
 
-static bool split_key(struct arena *arena, struct diag_list *diags, struct interner *names, uint32_t file, const char *text,
-                      size_t length, struct key *out)
+static bool split_key(struct arena *arena, struct diag_list *diags, struct interner *names, uint32_t file,
+                      const char *text, size_t length, struct key *out)
 {
     *out = (struct key){.count = 0};
     for (size_t at = 0; at <= length;) {
@@ -76,14 +76,14 @@ static void set_key(struct arena *arena, struct ast_section **section, const str
 }
 
 /* The argument of the call that the key's value is; a bare word becomes a call. */
-static bool set_argument(struct arena *arena, struct diag_list *diags, struct ast_section *section, const struct key *key,
-                         const struct setting_info *setting, struct ast_expr *value)
+static bool set_argument(struct arena *arena, struct diag_list *diags, struct ast_section *section,
+                         const struct key *key, const struct setting_info *setting, struct ast_expr *value)
 {
     struct ast_setting *written = section ? find_written(section, key->part[1]) : NULL;
     struct ast_expr *expr = written ? written->value : NULL;
     if (setting->kind != SET_CALL || !expr || (expr->kind != AST_CALL && expr->kind != AST_NAME)) {
-        diag_error(diags, key->span[2], setting->kind != SET_CALL ? "%s.%s has no arguments" : "%s.%s is not given in the file",
-                   key->part[0], key->part[1]);
+        diag_error(diags, key->span[2], "%s.%s %s", key->part[0], key->part[1],
+                   setting->kind != SET_CALL ? "has no arguments" : "is not given in the file");
         diag_help(diags, "set it as a whole: %s.%s=…", key->part[0], key->part[1]);
         return false;
     }
@@ -143,7 +143,8 @@ bool build_override(struct arena *arena, struct diag_list *diags, struct source_
         return unknown(arena, diags, key.span[1], arena_printf(arena, "%s has no key", info->name), key.part[1],
                        setting_names(arena, info->settings, info->setting_count), info->setting_count);
     const char *name = arena_printf(arena, "--set %.*s", (int)length, text);
-    struct ast_expr *value = lang_parse_value(arena, diags, names, source_add(map, name, equals + 1, strlen(equals + 1)));
+    uint32_t value_file = source_add(map, name, equals + 1, strlen(equals + 1));
+    struct ast_expr *value = lang_parse_value(arena, diags, names, value_file);
     if (!value)
         return false;
     struct ast_section **section = which ? &ast->train : &ast->data;

@@ -103,7 +103,7 @@ struct node {
     struct value *output[GRAPH_MAX_OUTPUTS];
     struct attr attr[GRAPH_MAX_ATTRS]; /* parallel to op->attr */
     const char *kernel; /* the fused kernel it belongs to (pass `fuse`), printed as `in NAME`; NULL before */
-    const char *origin; /* "mlp.net:14:18": the line that made it, kept through every pass and through print and parse */
+    const char *origin; /* "mlp.net:14:18": the line that made it, kept through every pass and by print and parse */
     struct span span;   /* for messages */
 };
 

@@ -14,8 +14,8 @@ struct verifier {
     bool ok;
 };
 
-static void __attribute__((format(printf, 3, 4))) complain(struct verifier *v, const struct node *node, const char *format,
-                                                           ...)
+__attribute__((format(printf, 3, 4))) static void complain(struct verifier *v, const struct node *node,
+                                                           const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -73,8 +73,8 @@ static void check_op(struct verifier *v, const struct node *node)
     if (graph_op(v->graph, op->name) != op)
         complain(v, node, "%s is not an op of this graph's table", op->name);
     if (node->inputs < op->min_inputs || node->inputs > op->max_inputs)
-        complain(v, node, op->min_inputs == op->max_inputs ? "%s takes %u input%s, not %u" : "%s takes %u or more input%s, not %u",
-                 op->name, op->min_inputs, op->min_inputs == 1 ? "" : "s", node->inputs);
+        complain(v, node, "%s takes %u%s input%s, not %u", op->name, op->min_inputs,
+                 op->min_inputs == op->max_inputs ? "" : " or more", op->min_inputs == 1 ? "" : "s", node->inputs);
     if (node->outputs != op->outputs)
         complain(v, node, "%s does not have %u values", op->name, node->outputs);
     for (uint32_t i = 0; i < op->attrs; i++) {
@@ -85,7 +85,8 @@ static void check_op(struct verifier *v, const struct node *node)
     if (node->origin && strpbrk(node->origin, "\n\r"))
         complain(v, node, "an origin is one line");
     if ((op->flags & OP_LEAF) && op->attrs && op->attr[0].kind == ATTR_STRING && node->attr[0].set) {
-        const char *key = intern_string(&v->names, arena_printf(v->names.arena, "%s %s", op->name, node->attr[0].string));
+        const char *named = arena_printf(v->names.arena, "%s %s", op->name, node->attr[0].string);
+        const char *key = intern_string(&v->names, named);
         if (map_get(&v->leaves, key))
             complain(v, node, "there are two leaves of the name \"%s\"", node->attr[0].string);
         map_set(&v->leaves, key, (void *)node);

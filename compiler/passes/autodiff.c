@@ -1,4 +1,4 @@
-/* Reverse mode. Needs: types, and a loss among the results (of any of its three outputs). Leaves behind: the gradient of
+/* Reverse mode. Needs: types, and a loss among the results (any of its three outputs). Leaves behind: the gradient of
  * the loss over every parameter (entry step) or every f32 input (entry gradient) that it depends on, as results; other
  * entries are left alone. Which nodes follow from which is the ops' business (their gradient rules); this driver knows
  * none but `add`, by which gradients that meet are summed. Only what a wanted gradient needs is built.

@@ -1,5 +1,5 @@
 /* Needs: nothing. Leaves behind: no two nodes with the same op, inputs and attributes. Leaves are distinct by their
- * names; what overwrites its inputs is never merged. Equal nodes compute equal bits, so nothing changes but the work. */
+ * names; what overwrites its inputs is never merged. Equal nodes compute equal bits: nothing changes but the work. */
 #include "passes.h"
 #include "rewrite.h"
 

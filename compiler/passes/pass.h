@@ -52,7 +52,8 @@ const struct pass *pass_named(const char *name);
 /* Observes the pipeline; any member may be NULL. */
 struct pass_hooks {
     void *context;
-    void (*after)(void *context, const struct pass *pass, const struct pass_context *state, bool changed, double seconds);
+    void (*after)(void *context, const struct pass *pass, const struct pass_context *state, bool changed,
+                  double seconds);
 };
 
 /* Runs `count` passes in order, verifying after each; stops behind `stop_after` (NULL: at the end). */

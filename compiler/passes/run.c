@@ -81,7 +81,8 @@ static bool fits_state(const struct pass_context *context, const struct pass *pa
     if (pass->on_program == (context->program != NULL))
         return true;
     diag_error(context->diags, (struct span){0}, "the pass %s works on %s", pass->name,
-               pass->on_program ? "the kernel program, which `lower` makes" : "the graph, which is a kernel program by now");
+               pass->on_program ? "the kernel program, which `lower` makes"
+                                : "the graph, which is a kernel program by now");
     return false;
 }
 
@@ -108,8 +109,8 @@ static bool run_one(struct pass_context *context, const struct pass *pass, const
         return false;
     double seconds = seconds_now() - start;
     if (!check_state(context, true)) {
-        diag_error(context->diags, (struct span){0}, "internal error: the pass %s left %s that does not verify", pass->name,
-                   context->program ? "a program" : "a graph");
+        diag_error(context->diags, (struct span){0}, "internal error: the pass %s left %s that does not verify",
+                   pass->name, context->program ? "a program" : "a graph");
         diag_help(context->diags, "this is a bug in xent: please report it with the model");
         return false;
     }

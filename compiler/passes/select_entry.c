@@ -1,6 +1,6 @@
 /* Needs: the model's graph with the results of all entries. Leaves behind: a copy of it, named "MODEL.ENTRY", with the
- * results of this entry alone and the nodes that they need. The entry `gradient` differentiates the sum of the examples'
- * losses, whatever the model's reduction: who runs a whole split divides by the split's weight. */
+ * results of this entry alone and the nodes that they need. The entry `gradient` differentiates the sum of the
+ * examples' losses, whatever the model's reduction: who runs a whole split divides by the split's weight. */
 #include "passes.h"
 #include "rewrite.h"
 
@@ -27,11 +27,12 @@ static const char *entry_name(struct arena *arena, const char *model, const char
 bool pass_select_entry(struct pass_context *context)
 {
     const char *entry = entries[context->entry].name;
-    struct graph *graph = graph_clone(context->arena, context->graph, entry_name(context->arena, context->graph->name, entry));
+    const char *name = entry_name(context->arena, context->graph->name, entry);
+    struct graph *graph = graph_clone(context->arena, context->graph, name);
     const struct result *loss = graph_result(graph, RESULT_LOSS);
     if (!loss && (context->entry == ENTRY_STEP || context->entry == ENTRY_GRADIENT)) {
-        diag_error(context->diags, (struct span){0}, "the model %s has no loss: there is nothing to %s", context->graph->name,
-                   context->entry == ENTRY_STEP ? "train" : "differentiate");
+        diag_error(context->diags, (struct span){0}, "the model %s has no loss: there is nothing to %s",
+                   context->graph->name, context->entry == ENTRY_STEP ? "train" : "differentiate");
         return false;
     }
     if (loss && context->entry == ENTRY_GRADIENT)

@@ -1,9 +1,9 @@
-/* Needs: types. Leaves behind: no chain of to_float, normalize and affine (each chain is one affine), no view of a view,
- * no view or normalize that changes nothing.
+/* Needs: types. Leaves behind: no chain of to_float, normalize and affine (each is one affine), no view of a view, no
+ * view or normalize that changes nothing.
  *
  * Rounding: u8 / 255, then (x - mean) / std, rounds three times; the affine computes x * scale + shift with the scale
- * 1 / (255 std) and the shift -mean / std worked out in double and rounded once each. The values differ by a few units in
- * the last place. A to_float or normalize that stands alone keeps its own arithmetic, and views move no value. */
+ * 1 / (255 std) and the shift -mean / std worked out in double and rounded once each. The values differ by a few units
+ * in the last place. A to_float or normalize that stands alone keeps its own arithmetic, and views move no value. */
 #include "passes.h"
 #include "rewrite.h"
 

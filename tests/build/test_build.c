@@ -77,7 +77,8 @@ static void test_cases(void)
     arena_deinit(&list);
 }
 
-#define MODEL "net 1\nmodel m { input x : f32[4] target y : class[3] a = x |> linear(3) output a loss cross_entropy(a, y) }\n"
+#define MODEL                                                                                                          \
+    "net 1\nmodel m { input x : f32[4] target y : class[3] a = x |> linear(3) output a loss cross_entropy(a, y) }\n"
 
 static void test_defaults(void)
 {

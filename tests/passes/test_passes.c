@@ -1,6 +1,6 @@
 /* Passes on textual graphs: a case NAME.xir says in comments what runs ("# passes: a, b", "# entry: step",
- * "# optimizer: momentum nesterov"), NAME.out what must come out, graph or messages. Then the pipeline over whole models,
- * each stage of which must parse back to itself. */
+ * "# optimizer: momentum nesterov"), NAME.out what must come out, graph or messages. Then the pipeline over whole
+ * models, each stage of which must parse back to itself. */
 #include "build.h"
 #include "golden.h"
 #include "lang.h"
@@ -123,7 +123,8 @@ static void check_program(struct scratch *s, const struct kprogram *program)
     CU_ASSERT_STRING_EQUAL(text_string(&once), text_string(&twice));
 }
 
-static void check_stage(void *data, const struct pass *pass, const struct pass_context *state, bool changed, double seconds)
+static void check_stage(void *data, const struct pass *pass, const struct pass_context *state, bool changed,
+                        double seconds)
 {
     struct observed *o = data;
     CU_ASSERT_TRUE(seconds >= 0);
