@@ -261,6 +261,18 @@ static size_t var_number(const struct kprogram *program, const struct kvar *var)
     return i;
 }
 
+/* One memory seen in two shapes (a view): what is written to the one is read from the other. */
+static bool same_memory(const struct kvar *a, const struct kvar *b)
+{
+    int64_t elements[2] = {1, 1};
+    for (uint32_t d = 0; d < a->rank; d++)
+        elements[0] *= a->extent[d];
+    for (uint32_t d = 0; d < b->rank; d++)
+        elements[1] *= b->extent[d];
+    return a->place == KP_ARENA && b->place == KP_ARENA && a->offset == b->offset && a->type == b->type &&
+           a->layout.elements == b->layout.elements && elements[0] == elements[1];
+}
+
 /* Threads meet only at barriers: what one call writes, no other call may touch before the next. */
 static void check_races(struct kverifier *v, const struct flow *flow, const struct kcall *call)
 {
@@ -305,7 +317,7 @@ static void record(struct kverifier *v, struct flow *flow, const struct kcall *c
         vec_push(v->arena, &flow->written, var);
         vec_push(v->arena, &flow->writer, call->kernel->name);
         for (size_t j = 0; j < v->program->vars.count; j++)
-            if (v->program->vars.at[j] == var)
+            if (v->program->vars.at[j] == var || same_memory(var, v->program->vars.at[j]))
                 flow->content[j] = WRITTEN;
             else if (overlap(var, v->program->vars.at[j]) && flow->content[j] == WRITTEN)
                 flow->content[j] = OVERWRITTEN;

@@ -30,11 +30,21 @@ void copy_reference(const struct node *node, const struct reference_tensor *cons
     memcpy(out[0]->data, in[0]->data, (size_t)in[0]->elements * sizeof *out[0]->data);
 }
 
+/* A gathered row of the data set, or a value laid out anew: what is it called? */
+static const char *copy_name(const struct value *of, bool data)
+{
+    if (!data)
+        return "Xt";
+    return of->type.dtype == DT_CLASS ? "t" : of->type.dtype == DT_PROB ? "T" : "X";
+}
+
 void copy_lower(struct lowering *l, const struct node *node)
 {
+    const struct value *from = node->input[0];
+    bool data = lower_is_data(l, from);
+    const char *set = from->type.dtype == DT_CLASS || from->type.dtype == DT_PROB ? "targets" : "data";
     struct kindex *index[KERNEL_MAX_RANK] = {0};
-    lower_axes(l, node->input[0], index);
-    bool data = node->input[0]->node->op->flags & OP_LEAF;
-    lower_define(l, node, 0, data ? "X" : "Xt", "p", index,
-                 lower_read_at(l, node->input[0], data ? "data" : "X", index));
+    lower_axes(l, from, index);
+    struct kexpr *x = lower_read_at(l, from, data ? set : "X", index);
+    lower_define(l, node, 0, copy_name(from, data), "p", index, x);
 }

@@ -329,6 +329,11 @@ bool lower_wanted(const struct lowering *l, const struct value *value)
     return l->place(l->context, value).var != NULL;
 }
 
+bool lower_is_data(const struct lowering *l, const struct value *value)
+{
+    return l->place(l->context, value).pick != NULL;
+}
+
 /* ---- the kernel, finished ---- */
 
 static void order_buffers(struct lowering *l)

@@ -95,6 +95,8 @@ const struct kbuffer *lower_stage(struct lowering *l, const void *key, const cha
                                   uint32_t rank, struct kindex *const *index, struct kexpr *expr);
 /* The value is read outside of this kernel, or a result. */
 bool lower_wanted(const struct lowering *l, const struct value *value);
+/* It is a data set, whose rows are gathered where they are read. */
+bool lower_is_data(const struct lowering *l, const struct value *value);
 
 struct kexpr *lower_scalar(struct lowering *l, const char *name, enum ktype type);
 struct kexpr *lower_call(struct lowering *l, const char *function, struct kexpr *a);

@@ -73,7 +73,7 @@ void nll_lower(struct lowering *l, const struct node *node)
 {
     struct kindex *m = lower_batch(l);
     const struct klet *weight = class_weight(l, node);
-    const struct kbuffer *divisor = class_divisor(l, node);
+    const struct kbuffer *divisor = lower_wanted(l, node->output[0]) ? class_divisor(l, node) : NULL;
     struct kexpr *loss = lower_read(l, node->input[0], "Y", (struct kexpr *[]){class_target(l, node, m), lx_at(l, m)});
     if (loss_options(node).weight)
         loss = lx_binary(l, KX_MUL, lx_let(l, weight, &m), loss);

@@ -155,7 +155,8 @@ void to_float_lower(struct lowering *l, const struct node *node)
 void normalize_lower(struct lowering *l, const struct node *node)
 {
     struct kindex *index[KERNEL_MAX_RANK] = {0};
-    struct kexpr *x = lx_binary(l, KX_SUB, pixel(l, node, "data", index), channel_number(l, node, "mean", index));
+    struct kexpr *x = pixel(l, node, "data", index);
+    x = lx_binary(l, KX_SUB, x, channel_number(l, node, "mean", index));
     lower_define(l, node, 0, "X", "p", index, lx_binary(l, KX_DIV, x, channel_number(l, node, "std", index)));
 }
 

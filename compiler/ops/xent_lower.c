@@ -58,7 +58,7 @@ static void class_lower(struct lowering *l, const struct node *node)
 {
     struct kindex *m = lower_batch(l);
     const struct klet *weight = class_weight(l, node);
-    const struct kbuffer *divisor = class_divisor(l, node);
+    const struct kbuffer *divisor = lower_wanted(l, node->output[0]) ? class_divisor(l, node) : NULL;
     loss_outputs(l, node, m, class_loss(l, node, m), lx_let(l, weight, &m), divisor ? lx_load(l, divisor, NULL) : NULL);
 }
 
