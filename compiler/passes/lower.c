@@ -12,6 +12,8 @@
 #include <assert.h>
 #include <string.h>
 
+enum { LARGEST_BATCH = 1 << 24 }; /* with 2^31 features: no size overflows */
+
 struct group { /* of nodes: a kernel */
     const char *name;
     VEC(const struct node *) nodes;
@@ -234,8 +236,8 @@ static void add_calls(struct lowerer *l)
 bool pass_lower(struct pass_context *context)
 {
     struct arena *arena = context->arena;
-    if (context->batch < 1 || context->batch > INT32_MAX / 2) {
-        diag_error(context->diags, (struct span){0}, "a batch of %lld examples: it needs at least one",
+    if (context->batch < 1 || context->batch > LARGEST_BATCH) {
+        diag_error(context->diags, (struct span){0}, "a batch has from 1 to %d examples, not %lld", LARGEST_BATCH,
                    (long long)context->batch);
         return false;
     }
