@@ -40,7 +40,8 @@ void accuracy_reference(const struct node *node, const struct reference_tensor *
     (void)node, (void)scalars;
     int64_t classes = in[0]->dim[1];
     for (int64_t m = 0; m < in[0]->dim[0]; m++) {
-        int64_t t = in[1]->type.dtype == DT_CLASS ? (int64_t)in[1]->data[m] : largest(in[1]->data + m * classes, classes);
+        bool given = in[1]->type.dtype == DT_CLASS;
+        int64_t t = given ? (int64_t)in[1]->data[m] : largest(in[1]->data + m * classes, classes);
         out[0]->data[m] = largest(in[0]->data + m * classes, classes) == t;
     }
 }

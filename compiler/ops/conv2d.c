@@ -16,13 +16,15 @@ int conv2d_params(const struct node *node, struct diag_list *diags, struct op_pa
     if (!need_image(node, 0, diags) || !need_window(node, diags, false))
         return -1;
     if (channels < 1 || channels > INT32_MAX) {
-        diag_error(diags, node->span, "conv2d: channels must be from 1 to %d, not %lld", INT32_MAX, (long long)channels);
+        diag_error(diags, node->span, "conv2d: channels must be from 1 to %d, not %lld", INT32_MAX,
+                   (long long)channels);
         return -1;
     }
     struct window w = node_window(node);
     int64_t in = node->input[0]->type.dim[1];
     double bound = 1 / sqrt((double)in * (double)w.kernel.y * (double)w.kernel.x);
-    out[0] = (struct op_param){"weight", type_make(DT_F32, 4, (int64_t[]){channels, in, w.kernel.y, w.kernel.x}), bound};
+    out[0] = (struct op_param){"weight", type_make(DT_F32, 4, (int64_t[]){channels, in, w.kernel.y, w.kernel.x}),
+                               bound};
     out[1] = (struct op_param){"bias", type_make(DT_F32, 1, &channels), bound};
     if (!type_fits(node, diags, &out[0].type, "the weight"))
         return -1;
@@ -64,7 +66,8 @@ bool conv2d_dx_shape(struct graph *graph, struct node *node, struct diag_list *d
         return false;
     struct window w = node_window(node);
     const struct tensor_type *weight = &node->input[1]->type;
-    int64_t in = weight->rank == 4 ? weight->dim[1] : 1, height = node_int(node, "height"), width = node_int(node, "width");
+    int64_t in = weight->rank == 4 ? weight->dim[1] : 1;
+    int64_t height = node_int(node, "height"), width = node_int(node, "width");
     struct tensor_type wanted =
         type_make(DT_F32, 4, (int64_t[]){node->input[0]->type.dim[1], in, w.kernel.y, w.kernel.x});
     if (!need_type(node, 1, &wanted, diags))

@@ -25,9 +25,12 @@ void conv2d_lower(struct lowering *l, const struct node *node)
 {
     struct window w = node_window(node);
     const int64_t *x = node->input[0]->type.dim, *z = node->output[0]->type.dim;
-    struct kindex *out[] = {lower_index(l, "o", z[1]), lower_index(l, "y", z[2]), lower_index(l, "x", z[3]), lower_batch(l)};
-    struct kindex *c = lower_index(l, "c", x[1]), *i = lower_index(l, "i", w.kernel.y), *j = lower_index(l, "j", w.kernel.x);
-    struct kexpr *row = meets(l, w.stride.y, out[1], i, w.padding.y), *column = meets(l, w.stride.x, out[2], j, w.padding.x);
+    struct kindex *out[] = {lower_index(l, "o", z[1]), lower_index(l, "y", z[2]), lower_index(l, "x", z[3]),
+                            lower_batch(l)};
+    struct kindex *c = lower_index(l, "c", x[1]);
+    struct kindex *i = lower_index(l, "i", w.kernel.y), *j = lower_index(l, "j", w.kernel.x);
+    struct kexpr *row = meets(l, w.stride.y, out[1], i, w.padding.y);
+    struct kexpr *column = meets(l, w.stride.x, out[2], j, w.padding.x);
     struct kcondition conditions[2];
     struct kreduce r = {.kind = KR_SUM_FMA, .indices = 3, .index = (struct kindex *[]){c, i, j}};
     r.conditions = outside(&w, row, column, x, conditions);
@@ -43,7 +46,8 @@ void conv2d_dx_lower(struct lowering *l, const struct node *node)
 {
     struct window w = node_window(node);
     const int64_t *x = node->output[0]->type.dim, *z = node->input[0]->type.dim;
-    struct kindex *out[] = {lower_index(l, "c", x[1]), lower_index(l, "y", x[2]), lower_index(l, "x", x[3]), lower_batch(l)};
+    struct kindex *out[] = {lower_index(l, "c", x[1]), lower_index(l, "y", x[2]), lower_index(l, "x", x[3]),
+                            lower_batch(l)};
     struct kindex *o = lower_index(l, "o", z[1]);
     bool dense = w.stride.y == 1 && w.stride.x == 1;
     struct kindex *a = dense ? lower_index(l, "i", w.kernel.y) : lower_index(l, "p", z[2]);

@@ -22,7 +22,8 @@ static void walk(const struct node *node, const int64_t *z, const int64_t *x, co
                     for (int64_t c = 0; c < x[1]; c++)
                         for (int64_t i = 0; i < w.kernel.y; i++)
                             for (int64_t j = 0; j < w.kernel.x; j++) {
-                                int64_t row = p * w.stride.y + i - w.padding.y, column = q * w.stride.x + j - w.padding.x;
+                                int64_t row = p * w.stride.y + i - w.padding.y;
+                                int64_t column = q * w.stride.x + j - w.padding.x;
                                 if (row < 0 || row >= x[2] || column < 0 || column >= x[3])
                                     continue;
                                 rule(in, out,

@@ -1,5 +1,5 @@
-/* Leaves, which have the type that their text says, and copies: the batch's rows gathered from the data set, and a value
- * laid out anew. */
+/* Leaves, which have the type that their text says, and copies: the batch's rows gathered from the data set, and a
+ * value laid out anew. */
 #include "rules.h"
 
 #include <string.h>

@@ -14,7 +14,8 @@ static bool need_features(const struct node *node, struct diag_list *diags, int6
     *out_features = node_int(node, "features");
     if (*out_features >= 1 && *out_features <= INT32_MAX)
         return true;
-    diag_error(diags, node->span, "linear: features must be from 1 to %d, not %lld", INT32_MAX, (long long)*out_features);
+    diag_error(diags, node->span, "linear: features must be from 1 to %d, not %lld", INT32_MAX,
+               (long long)*out_features);
     return false;
 }
 

@@ -34,8 +34,8 @@ static bool check_target(const struct node *node, struct diag_list *diags, bool 
         return false;
     }
     if (dtype == DT_PROB && !prob) {
-        diag_error(diags, node->span, "%s needs class targets, but %s is prob[%lld]", node->op->name, value_label(target),
-                   (long long)target->type.classes);
+        diag_error(diags, node->span, "%s needs class targets, but %s is prob[%lld]", node->op->name,
+                   value_label(target), (long long)target->type.classes);
         note_made(diags, target);
         diag_help(diags, "cross_entropy takes probabilities");
         return false;

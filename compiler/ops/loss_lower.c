@@ -111,7 +111,8 @@ void loss_outputs(struct lowering *l, const struct node *node, struct kindex *m,
     struct kindex *live = lower_live(l);
     struct kexpr *loss = lx_tree(l, live, lx_load(l, losses, &live));
     if (divisor && divisor->op == KX_LOAD) /* a sum of weights, which may be 0 */
-        loss = lx_where(l, lx_binary(l, KX_NE, divisor, lx_f32(l, 0)), lx_binary(l, KX_DIV, loss, divisor), lx_f32(l, 0));
+        loss = lx_where(l, lx_binary(l, KX_NE, divisor, lx_f32(l, 0)), lx_binary(l, KX_DIV, loss, divisor),
+                        lx_f32(l, 0));
     else if (divisor)
         loss = lx_binary(l, KX_DIV, loss, divisor);
     lower_define(l, node, 0, "loss", "loss", NULL, loss);

@@ -1,5 +1,5 @@
-/* Builds one kernel from the definitions that the rules make: which values are stored, which are lets, which go straight
- * into the one expression that reads them; buffers in the order of a call; unambiguous index names. */
+/* Builds one kernel from the definitions that the rules make: which values are stored, which are lets, which go
+ * straight into the one expression that reads them; buffers in the order of a call; unambiguous index names. */
 #include "rules.h"
 
 #include <assert.h>
@@ -74,7 +74,8 @@ static void store(struct lowering *l, const struct kbuffer *buffer, const struct
                   struct kindex *const *index, struct kexpr *value)
 {
     struct kstatement *s = ARENA_NEW(l->arena, struct kstatement);
-    *s = (struct kstatement){.kind = KS_STORE, .buffer = buffer, .buffer2 = buffer2, .rank = buffer->rank, .value = value};
+    *s = (struct kstatement){.kind = KS_STORE, .buffer = buffer, .buffer2 = buffer2, .rank = buffer->rank,
+                             .value = value};
     for (uint32_t d = 0; d < buffer->rank; d++)
         s->index[d] = index[d];
     s->span = l->node->span;
@@ -155,7 +156,8 @@ static bool same_indices(const struct lower_definition *d, struct kexpr *const *
     return true;
 }
 
-struct kexpr *lower_read(struct lowering *l, const struct value *value, const char *name, struct kexpr *const *subscript)
+struct kexpr *lower_read(struct lowering *l, const struct value *value, const char *name,
+                         struct kexpr *const *subscript)
 {
     struct lower_definition *d = definition_of(l, value);
     if (pending(l, d))
@@ -175,7 +177,8 @@ struct kexpr *lower_read(struct lowering *l, const struct value *value, const ch
     return kx_load(l->arena, buffer, row);
 }
 
-struct kexpr *lower_read_at(struct lowering *l, const struct value *value, const char *name, struct kindex *const *index)
+struct kexpr *lower_read_at(struct lowering *l, const struct value *value, const char *name,
+                            struct kindex *const *index)
 {
     struct kexpr *subscript[KERNEL_MAX_RANK];
     for (uint32_t i = 0; i < value->type.rank; i++)
@@ -251,7 +254,8 @@ static struct kscalar *scalar_named(struct lowering *l, const char *name, enum k
         if (strcmp(l->kernel->scalars.at[i]->name, name) == 0)
             return l->kernel->scalars.at[i];
     struct kscalar *scalar = ARENA_NEW(l->arena, struct kscalar);
-    *scalar = (struct kscalar){.name = name, .type = type, .limit = limit, .number = (uint32_t)l->kernel->scalars.count};
+    *scalar = (struct kscalar){.name = name, .type = type, .limit = limit,
+                               .number = (uint32_t)l->kernel->scalars.count};
     vec_push(l->arena, &l->kernel->scalars, scalar);
     return scalar;
 }
@@ -271,7 +275,8 @@ uint32_t lower_axes(struct lowering *l, const struct value *value, struct kindex
     static const char *const feature[][KERNEL_MAX_RANK] = {
         {0}, {"n"}, {"y", "x"}, {"c", "y", "x"}, {"c", "z", "y", "x"}, {"b", "c", "z", "y", "x"}};
     static const char *const weight[][KERNEL_MAX_RANK] = {
-        {0}, {"n"}, {"n", "k"}, {"n", "k", "j"}, {"o", "c", "i", "j"}, {"o", "c", "h", "i", "j"}, {"o", "c", "h", "i", "j", "k"}};
+        {0}, {"n"}, {"n", "k"}, {"n", "k", "j"}, {"o", "c", "i", "j"}, {"o", "c", "h", "i", "j"},
+        {"o", "c", "h", "i", "j", "k"}};
     struct lower_definition *d = definition_of(l, value);
     int64_t extent[KERNEL_MAX_RANK];
     uint32_t rank = lower_extents(value, l->capacity, extent);

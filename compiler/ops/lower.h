@@ -1,9 +1,9 @@
 /* Lowering: from the nodes of one fused kernel to a kernel of the kernel IR. Each op's lower rule defines its node's
- * outputs as expressions over indices, and reads its inputs; whether a value is a let, is stored, or is put straight into
- * the expression that reads it is decided here.
+ * outputs as expressions over indices, and reads its inputs; whether a value is a let, is stored, or is put straight
+ * into the expression that reads it is decided here.
  *
- * Kernel buffers have the batch last: a value f32[N, 6, 12, 12] is indexed [o, y, x, m]. Subscripts and indices below are
- * in that order. `live` is the number of examples in the batch, N its capacity. */
+ * Kernel buffers have the batch last: a value f32[N, 6, 12, 12] is indexed [o, y, x, m]. Subscripts and indices below
+ * are in that order. `live` is the number of examples in the batch, N its capacity. */
 #ifndef XENT_OPS_LOWER_H
 #define XENT_OPS_LOWER_H
 
@@ -44,7 +44,8 @@ struct lowering {
     /* Where a value lies, var NULL when it stays inside its kernel. */
     struct lower_place (*place)(void *context, const struct value *value);
     /* Memory that is no graph value (a divisor between two stages). */
-    const struct kvar *(*scratch)(void *context, const char *name, enum ktype type, uint32_t rank, const int64_t *extent);
+    const struct kvar *(*scratch)(void *context, const char *name, enum ktype type, uint32_t rank,
+                                  const int64_t *extent);
     void *context;
     VEC(struct lower_definition) definitions;
     VEC(struct lower_formal) formals;
@@ -52,8 +53,8 @@ struct lowering {
 };
 
 /* ---- used by pass `lower` ---- */
-/* Runs the rules of the kernel's nodes in order; l->kernel has been created. Leaves formals in the order of the kernel's
- * buffers, index names unique within each statement. */
+/* Runs the rules of the kernel's nodes in order; l->kernel has been created. Leaves formals in the order of the
+ * kernel's buffers, index names unique within each statement. */
 void lower_kernel(struct lowering *l, const struct node *const *nodes, size_t count);
 /* The value's shape as kernels see it: features first, the batch last, N replaced by the capacity. */
 uint32_t lower_extents(const struct value *value, int64_t capacity, int64_t out[KERNEL_MAX_RANK]);
@@ -68,7 +69,8 @@ struct kindex *lower_live(struct lowering *l);  /* m < live, to be summed over *
 uint32_t lower_axes(struct lowering *l, const struct value *value, struct kindex *out[KERNEL_MAX_RANK]);
 
 /* The value's element. `name` is what its buffer should be called in this kernel. */
-struct kexpr *lower_read(struct lowering *l, const struct value *value, const char *name, struct kexpr *const *subscript);
+struct kexpr *lower_read(struct lowering *l, const struct value *value, const char *name,
+                         struct kexpr *const *subscript);
 struct kexpr *lower_read_at(struct lowering *l, const struct value *value, const char *name,
                             struct kindex *const *index);
 /* Output `output` of the node. `name`: of the buffer where it is stored; `let_name`: of the let where it is not. */

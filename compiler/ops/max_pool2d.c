@@ -1,5 +1,5 @@
-/* Max pooling. The second output is the position in the window that won, row by row; with equals the first. With `floor`
- * the maximum starts from 0 and the position is the window's size where nothing exceeds it.
+/* Max pooling. The second output is the position in the window that won, row by row; with equals the first. With
+ * `floor` the maximum starts from 0 and the position is the window's size where nothing exceeds it.
  *
  *   dX[m, c, y, x] = sum of dP[m, c, p, q] over the windows (p, q) whose winner is (y, x) */
 #include "rules.h"
@@ -126,7 +126,8 @@ void max_pool2d_lower(struct lowering *l, const struct node *node)
 {
     struct window w = node_window(node);
     const int64_t *x = node->input[0]->type.dim, *z = node->output[0]->type.dim;
-    struct kindex *out[] = {lower_index(l, "o", z[1]), lower_index(l, "y", z[2]), lower_index(l, "x", z[3]), lower_batch(l)};
+    struct kindex *out[] = {lower_index(l, "o", z[1]), lower_index(l, "y", z[2]), lower_index(l, "x", z[3]),
+                            lower_batch(l)};
     struct kindex *over[] = {lower_index(l, "u", w.kernel.y), lower_index(l, "v", w.kernel.x)};
     struct kexpr *at[] = {
         lx_at(l, out[0]),
@@ -195,7 +196,8 @@ void max_pool2d_dx_lower(struct lowering *l, const struct node *node)
 {
     struct window w = node_window(node);
     const int64_t *x = node->output[0]->type.dim;
-    struct kindex *out[] = {lower_index(l, "o", x[1]), lower_index(l, "y", x[2]), lower_index(l, "x", x[3]), lower_batch(l)};
+    struct kindex *out[] = {lower_index(l, "o", x[1]), lower_index(l, "y", x[2]), lower_index(l, "x", x[3]),
+                            lower_batch(l)};
     bool tiled = w.kernel.y == w.stride.y && w.kernel.x == w.stride.x && w.padding.y == 0 && w.padding.x == 0;
     lower_define(l, node, 0, "dX", "d", out, tiled ? tiled_dx(l, node, &w, out) : overlapping_dx(l, node, &w, out));
 }

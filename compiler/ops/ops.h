@@ -67,9 +67,9 @@ const struct op *op_named(const char *name);
 void grad_none(struct gradient_context *g, const struct node *node);
 int64_t op_flops(const struct node *node, int64_t examples);
 
-/* reference.c: evaluates a graph in double, node by node, through the ops' reference rules. Leaves (input, target, param)
- * are bound by name. Gradients come from running `autodiff` on the un-rewritten graph first: gradient ops have reference
- * rules too. Results are malloc'ed by the evaluation and freed with it. */
+/* reference.c: evaluates a graph in double, node by node, through the ops' reference rules. Leaves (input, target,
+ * param) are bound by name. Gradients come from running `autodiff` on the un-rewritten graph first: gradient ops have
+ * reference rules too. Results are malloc'ed by the evaluation and freed with it. */
 struct reference_binding {
     const char *name;     /* of the leaf */
     const double *data;   /* [examples, ...] or the parameter's shape, row-major */

@@ -1,5 +1,5 @@
-/* Evaluates a graph in double, node by node, through the reference rules. Needs types on all values; leaves a tensor per
- * value, all in one block of memory. */
+/* Evaluates a graph in double, node by node, through the reference rules. Needs types on all values; leaves a tensor
+ * per value, all in one block of memory. */
 #include "rules.h"
 
 #include <assert.h>

@@ -25,8 +25,8 @@ bool type_fits(const struct node *node, struct diag_list *diags, const struct te
     struct text shape;
     text_init(&shape, diags->arena);
     type_print(type, &shape);
-    diag_error(diags, node->span, "%s: %s would be %s, more than %lld elements", node->op->name, what, text_string(&shape),
-               (long long)most_elements);
+    diag_error(diags, node->span, "%s: %s would be %s, more than %lld elements", node->op->name, what,
+               text_string(&shape), (long long)most_elements);
     return false;
 }
 
@@ -63,7 +63,8 @@ void note_made(struct diag_list *diags, const struct value *value)
 
 static const char *dtype_name(enum dtype dtype)
 {
-    static const char *const names[] = {[DT_F32] = "f32", [DT_U8] = "u8", [DT_I32] = "i32", [DT_CLASS] = "a class target",
+    static const char *const names[] = {[DT_F32] = "f32", [DT_U8] = "u8", [DT_I32] = "i32",
+                                        [DT_CLASS] = "a class target",
                                         [DT_PROB] = "a probability target"};
     return names[dtype];
 }
@@ -130,8 +131,8 @@ bool need_type(const struct node *node, uint32_t input, const struct tensor_type
     struct text wanted, found;
     text_init(&wanted, diags->arena), text_init(&found, diags->arena);
     type_print(type, &wanted), type_print(&value->type, &found);
-    diag_error(diags, node->span, "%s needs %s as input %u, but %s is %s", node->op->name, text_string(&wanted), input + 1,
-               value_label(value), text_string(&found));
+    diag_error(diags, node->span, "%s needs %s as input %u, but %s is %s", node->op->name, text_string(&wanted),
+               input + 1, value_label(value), text_string(&found));
     note_made(diags, value);
     return false;
 }
@@ -142,7 +143,8 @@ bool need_channel_list(const struct node *node, const char *name, struct diag_li
     const struct value *value = node->input[0];
     int64_t channels = value->type.rank > 1 ? value->type.dim[1] : 1;
     if (list->count != 1 && (int64_t)list->count != channels) {
-        diag_error(diags, node->span, "%s: %s has %u numbers, but %s has %lld channels: its shape is %s", node->op->name,
+        diag_error(diags, node->span, "%s: %s has %u numbers, but %s has %lld channels: its shape is %s",
+                   node->op->name,
                    name, list->count, value_label(value), (long long)channels, value_shape(diags, value));
         note_made(diags, value);
         return false;
@@ -188,8 +190,8 @@ bool need_pair(const struct node *node, const char *name, int64_t least, int64_t
     if (!list->set)
         return true;
     if (list->count < 1 || list->count > 2) {
-        diag_error(diags, node->span, "%s: %s must be one number or [height, width], not %u numbers", node->op->name, name,
-                   list->count);
+        diag_error(diags, node->span, "%s: %s must be one number or [height, width], not %u numbers", node->op->name,
+                   name, list->count);
         return false;
     }
     for (uint32_t i = 0; i < list->count; i++)
@@ -235,7 +237,8 @@ bool need_window(const struct node *node, struct diag_list *diags, bool pooling)
         return false;
     struct window w = node_window(node);
     if (pooling && (w.padding.y > w.kernel.y / 2 || w.padding.x > w.kernel.x / 2)) {
-        diag_error(diags, node->span, "%s: padding [%lld, %lld] is more than half the kernel [%lld, %lld]", node->op->name,
+        diag_error(diags, node->span, "%s: padding [%lld, %lld] is more than half the kernel [%lld, %lld]",
+                   node->op->name,
                    (long long)w.padding.y, (long long)w.padding.x, (long long)w.kernel.y, (long long)w.kernel.x);
         return false;
     }

@@ -58,7 +58,8 @@ static struct kexpr *decayed_lower(struct lowering *l, const struct node *node, 
     return lx_let(l, lower_let(l, "h", rank, index, h), index);
 }
 
-static struct kexpr *stepped(struct lowering *l, const struct node *node, struct kexpr *direction, struct kindex **index)
+static struct kexpr *stepped(struct lowering *l, const struct node *node, struct kexpr *direction,
+                             struct kindex **index)
 {
     struct kexpr *rate = lx_unary(l, KX_NEG, lower_scalar(l, "lr", KT_F32));
     return lx_fma(l, rate, direction, lower_read_at(l, node->input[0], "W", index));

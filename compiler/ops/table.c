@@ -16,7 +16,8 @@
 #define ENUM(name, words, standard, doc) ATTR(name, ATTR_ENUM, words, standard, doc)
 #define END {0}
 
-#define OP(name, min, max, outputs, flags, doc, rules, ...) static const struct attr_info attrs_of_##name[] = {__VA_ARGS__};
+#define OP(name, min, max, outputs, flags, doc, rules, ...)                                                            \
+    static const struct attr_info attrs_of_##name[] = {__VA_ARGS__};
 #include "ops.def"
 #undef OP
 
@@ -27,7 +28,8 @@
 #define FLOPS(f) .flops = f,
 #define REFERENCE(f) .reference = f,
 #define OP(name, min, max, outputs, flags, doc, rules, ...)                                                            \
-    {{#name, min, max, outputs, flags, sizeof attrs_of_##name / sizeof(struct attr_info) - 1, attrs_of_##name, doc}, rules},
+    {{#name, min, max, outputs, flags, sizeof attrs_of_##name / sizeof *attrs_of_##name - 1, attrs_of_##name, doc},      \
+     rules},
 static const struct op table[] = {
 #include "ops.def"
 };

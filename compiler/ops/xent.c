@@ -75,7 +75,8 @@ static double smoothed(const struct loss_options *o, double probability)
     return (1 - o->smoothing) * probability + o->smoothing / (double)o->classes;
 }
 
-static void class_example(const struct loss_options *o, const struct softmax *s, int64_t t, double *loss, double *weight)
+static void class_example(const struct loss_options *o, const struct softmax *s, int64_t t, double *loss,
+                          double *weight)
 {
     *loss = *weight = 0;
     if (t == o->ignore)
@@ -141,7 +142,8 @@ static void prob_gradient(const struct loss_options *o, const struct softmax *s,
         others += c == s->j ? 0 : q;
     }
     for (int64_t c = 0; c < o->classes; c++)
-        out[c] = c == s->j ? others - all * s->r / (1 + s->r) : all * p_of(s, c) - loss_weight(o, c) * smoothed(o, y[c]);
+        out[c] = c == s->j ? others - all * s->r / (1 + s->r)
+                           : all * p_of(s, c) - loss_weight(o, c) * smoothed(o, y[c]);
 }
 
 void xent_grad_reference(const struct node *node, const struct reference_tensor *const *in,

@@ -145,7 +145,8 @@ static bool same_loss(const struct node *a, const struct node *b)
         a->op->attrs != b->op->attrs || b->op->attrs == 0)
         return false;
     for (uint32_t i = 0; i < a->op->attrs; i++)
-        if (strcmp(a->op->attr[i].name, b->op->attr[i].name) != 0 || !attr_equal(&a->op->attr[i], &a->attr[i], &b->attr[i]))
+        if (strcmp(a->op->attr[i].name, b->op->attr[i].name) != 0 ||
+            !attr_equal(&a->op->attr[i], &a->attr[i], &b->attr[i]))
             return false;
     return true;
 }

@@ -4,8 +4,8 @@
 
 #include "passes.h"
 
-/* fuse_prepare.c: the copies that kernels need become nodes: gather (rows of the data set), relayout (operands of weight
- * gradients with the features side by side); flatten moves in front of a preprocessing map. */
+/* fuse_prepare.c: the copies that kernels need become nodes: gather (rows of the data set), relayout (operands of
+ * weight gradients with the features side by side); flatten moves in front of a preprocessing map. */
 void fuse_prepare(struct graph *graph);
 /* The leaf is a data set: input or target. */
 bool fuse_is_data(const struct node *node);

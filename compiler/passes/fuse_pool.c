@@ -40,7 +40,8 @@ bool pass_fuse_pool(struct pass_context *context)
     struct graph *graph = context->graph;
     for (size_t i = 0; i < graph->nodes.count; i++) {
         struct node *node = graph->nodes.at[i];
-        if ((op_is(node, "max_pool2d") && absorb_before(graph, node)) || (op_is(node, "relu") && absorb_behind(graph, node)))
+        if ((op_is(node, "max_pool2d") && absorb_before(graph, node)) ||
+            (op_is(node, "relu") && absorb_behind(graph, node)))
             i--; /* one node went at or before this place */
     }
     return true;

@@ -169,7 +169,8 @@ static void add_scalars(struct kprogram *program, int64_t capacity)
         if (i > 0 && !is_used(program, known[i].name))
             continue;
         struct kscalar *scalar = ARENA_NEW(program->arena, struct kscalar);
-        *scalar = (struct kscalar){known[i].name, known[i].type, i == 0 ? capacity : 0, (uint32_t)program->scalars.count};
+        *scalar = (struct kscalar){known[i].name, known[i].type, i == 0 ? capacity : 0,
+                                   (uint32_t)program->scalars.count};
         vec_push(program->arena, &program->scalars, scalar);
     }
 }

@@ -1,9 +1,10 @@
 /* Layouts of memory. Extents have the batch last.
  *
- *   activations   (m/P, features…, m%P): what neighbouring lanes of the batch need is one line. Images have P = 16, so
- *                 that a row of pixels stays short; vectors up to a tile's width. All views of one memory have one P.
- *   weights       [out, in] row by row, the row's stride an odd number of 16-float lines: columns then spread over all
- *                 sets of the cache. Other tensors are dense.
+ *   activations   (m/P, features…, m%P): what neighbouring lanes of the batch need is one line. Images have P = 16,
+ *                 so that a row of pixels stays short; vectors up to a tile's width. All views of one memory
+ *                 have one P.
+ *   weights       [out, in] row by row, the row's stride an odd number of 16-float lines: columns then spread over
+ *                 all sets of the cache. Other tensors are dense.
  *   transposed    (k/Q, m, k%Q): panels as wide as a tile of the weight gradient. */
 #include "lowered.h"
 

@@ -18,7 +18,8 @@ struct places {
 
 /* Feeds, parameters and optimizer state first, in the model's order and at their final places; then a buffer for every
  * value that is a result or read by another kernel, each provisionally at a place of its own. */
-void places_init(struct places *places, struct pass_context *context, struct kprogram *program, struct lowered *lowered);
+void places_init(struct places *places, struct pass_context *context, struct kprogram *program,
+                 struct lowered *lowered);
 /* NULL: the value stays inside its kernel. */
 const struct kvar *places_find(const struct places *places, const struct value *value);
 /* A buffer that is no value. */

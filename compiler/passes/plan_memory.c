@@ -1,6 +1,6 @@
 /* Needs: barriers, and context->lowered. Leaves behind: scratch buffers that share memory where their lives, counted in
- * intervals between barriers, do not meet; the state stays where it is, results live to the end. First fit, in the order
- * of first use. */
+ * intervals between barriers, do not meet; the state stays where it is, results live to the end. First fit, in the
+ * order of first use. */
 #include "lowered.h"
 #include "passes.h"
 

@@ -140,7 +140,8 @@ struct pass_context model_passes(struct scratch *s, const struct graph *model, e
         passes[count++] = pass_named(name);
         CU_ASSERT_PTR_NOT_NULL_FATAL(passes[count - 1]);
     }
-    struct pass_context context = {.arena = &s->arena, .diags = &s->diags, .entry = entry, .batch = batch, .target = &target};
+    struct pass_context context = {.arena = &s->arena, .diags = &s->diags, .entry = entry, .batch = batch,
+                                   .target = &target};
     context.graph = graph_clone(&s->arena, model, model->name);
     if (optimizer)
         context.optimizer = *optimizer;
@@ -183,7 +184,9 @@ static const void *feed_data(struct scratch *s, const struct leaf *leaf)
         ints[i] = leaf->type->dtype == DT_CLASS ? (int32_t)leaf->data[i] : 0;
         bytes[i] = leaf->type->dtype == DT_U8 ? (uint8_t)leaf->data[i] : 0;
     }
-    return leaf->type->dtype == DT_U8 ? (const void *)bytes : leaf->type->dtype == DT_CLASS ? (const void *)ints : floats;
+    if (leaf->type->dtype == DT_U8)
+        return bytes;
+    return leaf->type->dtype == DT_CLASS ? (const void *)ints : floats;
 }
 
 static void next_index(int64_t *index, const int64_t *extent, uint32_t rank)
@@ -199,7 +202,8 @@ static void write_state(char *arena, const struct lowered_state *state, const st
 {
     int64_t index[KERNEL_MAX_RANK] = {0};
     for (int64_t i = 0; i < leaf->elements; i++) {
-        ((float *)(void *)(arena + state->var->offset))[klayout_address(&state->var->layout, index)] = (float)leaf->data[i];
+        float *base = (float *)(void *)(arena + state->var->offset);
+        base[klayout_address(&state->var->layout, index)] = (float)leaf->data[i];
         next_index(index, state->var->extent, state->var->rank);
     }
 }

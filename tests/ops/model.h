@@ -1,5 +1,5 @@
-/* Models of the tests: loaded from tests/ops/models, with random parameters and examples, evaluated by the reference and
- * by the kernel interpreter. */
+/* Models of the tests: loaded from tests/ops/models, with random parameters and examples, evaluated by the reference
+ * and by the kernel interpreter. */
 #ifndef XENT_TEST_OPS_MODEL_H
 #define XENT_TEST_OPS_MODEL_H
 

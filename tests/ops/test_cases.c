@@ -1,6 +1,6 @@
 /* Textual cases of fuse_pool, fuse, lower, place_barriers and plan_memory: NAME.xir says in comments which passes run
- * ("# passes: …", "# entry: step", "# batch: 5"), NAME.out what comes out: the graph, the kernel program, or messages.
- * Every program must parse back to its own text. */
+ * ("# passes: …", "# entry: step", "# batch: 5"), NAME.out what comes out: the graph, the kernel program, or
+ * messages. Every program must parse back to its own text. */
 #include "golden.h"
 #include "model.h"
 

@@ -1,8 +1,8 @@
 /* Gradients against central differences, both in double through the reference: of every parameter (entry step) and of
  * every f32 input (entry gradient) of every model, on the graph before any rewrite and on the rewritten one.
  *
- * Tolerance: with h = 1e-5 a central difference of a loss near 1 is exact to about h^2 + 1e-16 / h, below 1e-9; kinks of
- * relu and max_pool2d within h of an example's value would be off by far more, and the seeds have none. */
+ * Tolerance: with h = 1e-5 a central difference of a loss near 1 is exact to about h^2 + 1e-16 / h, below 1e-9; kinks
+ * of relu and max_pool2d within h of an example's value would be off by far more, and the seeds have none. */
 #include "model.h"
 
 #include <math.h>
@@ -43,8 +43,8 @@ static void check_gradient(struct scratch *s, const struct graph *graph, const s
         leaf->data[at] = kept;
         double difference = (above - below) / (2 * step), error = fabs(difference - gradient->data[at]);
         if (!(error <= tolerance * (1 + fabs(difference))))
-            fprintf(stderr, "%s: d loss / d %s[%lld] is %.12g, differences say %.12g\n", path, result->name, (long long)at,
-                    gradient->data[at], difference);
+            fprintf(stderr, "%s: d loss / d %s[%lld] is %.12g, differences say %.12g\n", path, result->name,
+                    (long long)at, gradient->data[at], difference);
         CU_ASSERT_TRUE(error <= tolerance * (1 + fabs(difference)));
     }
     reference_destroy(reference);

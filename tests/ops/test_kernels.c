@@ -13,8 +13,9 @@
 enum { DATA_SET = 70 };
 static const double tolerance = 4e-5;
 static const char reference_passes[] = "select_entry infer_shapes autodiff append_updates";
-static const char kernel_passes[] = "select_entry infer_shapes simplify fuse_loss fuse_pool autodiff append_updates cse "
-                                    "dce fuse lower schedule place_barriers plan_memory";
+static const char kernel_passes[] =
+    "select_entry infer_shapes simplify fuse_loss fuse_pool autodiff append_updates cse dce fuse lower schedule "
+    "place_barriers plan_memory";
 
 struct trial {
     const char *path;
@@ -96,7 +97,8 @@ void test_kernels(void)
     for (size_t i = 0; i < count; i++)
         for (size_t b = 0; b < sizeof batches / sizeof *batches; b++) {
             for (int entry = ENTRY_FORWARD; entry < ENTRY_COUNT; entry++) {
-                struct trial t = {paths[i], (enum entry_kind)entry, optimizers[b % 5], batches[b][0], batches[b][1], b % 2};
+                struct trial t = {paths[i], (enum entry_kind)entry, optimizers[b % 5], batches[b][0], batches[b][1],
+                                  b % 2};
                 compared += run_trial(&t);
             }
         }

@@ -25,7 +25,8 @@ static struct graph *ask_model(struct scratch *s, const struct question *q)
     const char *text = arena_printf(&s->arena,
                                     "net 1 model oracle { input z : f32[%lld] target y : %s[%lld] output z "
                                     "loss cross_entropy(z, y%s, reduction = %s) }",
-                                    (long long)q->classes, q->prob ? "prob" : "class", (long long)q->classes, q->options,
+                                    (long long)q->classes, q->prob ? "prob" : "class", (long long)q->classes,
+                                        q->options,
                                     q->reduction);
     return model_text(s, "oracle.net", text);
 }
@@ -114,7 +115,8 @@ static struct answer by_kernels(struct scratch *s, const struct question *q)
 void test_facts(void)
 {
     double one[] = {(double)0.2f, (double)0.1f, (double)-0.1f};
-    double first[] = {0.1, 0.2, 0.9, 0.7, 0.1, 0.2, 0.2, 0.5, 0.3}, second[] = {0.8, 0.1, 0.1, 0.2, 0.8, 0.1, 0.3, 0.4, 0.3};
+    double first[] = {0.1, 0.2, 0.9, 0.7, 0.1, 0.2, 0.2, 0.5, 0.3},
+        second[] = {0.8, 0.1, 0.1, 0.2, 0.8, 0.1, 0.3, 0.4, 0.3};
     double classes[] = {2, 0, 1}, zero[] = {0}, hot[] = {1, 0, 0};
     double exact[] = {0.2, 0.1, -0.1};
     const struct {
