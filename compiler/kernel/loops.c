@@ -267,7 +267,7 @@ static void prefetch_tile(struct builder *b, const struct nest *nest, uint32_t c
                 struct laddress a = eval_address(b, buffer, subscript);
                 if (a.index)
                     continue;
-                struct lstatement *line = emit(b, LS_PREFETCH);
+                struct lstatement *line = loops_emit(b, LS_PREFETCH);
                 line->place = a.place;
                 line->write = true;
             }
@@ -332,7 +332,7 @@ static void enter_either(struct builder *b, struct nest *nest, uint32_t level, c
     int64_t tile = nest->tile[level], extent = nest->index[level]->extent;
     struct laffine number = affine_term(b, var, 1);
     const struct lvalue *n = value_integer(b, &number);
-    struct lstatement *branch = emit(b, LS_IF);
+    struct lstatement *branch = loops_emit(b, LS_IF);
     const struct lvalue *is_whole = NULL;
     b->block->list.count--; /* the condition stands before the branch */
     is_whole = value_binary(b, KX_LT, KT_BOOL, n, value_i32(b, (int32_t)whole));
@@ -431,7 +431,7 @@ static void lower_nest(struct builder *b, const struct kstatement *const *store,
     struct lblock *outer = b->block;
     size_t mark = scope_open(b);
     if (!parallel)
-        b->block = &emit(b, LS_ONCE)->body;
+        b->block = &loops_emit(b, LS_ONCE)->body;
     hoist(b, &nest, 0);
     open_level(b, &nest, 0);
     scope_close(b, mark);

@@ -5,22 +5,22 @@
 #include <assert.h>
 #include <string.h>
 
-const struct env *env_index(struct builder *b, const struct env *outer, const struct kindex *index, struct lindex to)
+const struct loop_env *env_index(struct builder *b, const struct loop_env *outer, const struct kindex *index, struct lindex to)
 {
-    struct env *e = ARENA_NEW(b->arena, struct env);
-    *e = (struct env){.kind = BIND_INDEX, .key = index, .index = to, .outer = outer};
+    struct loop_env *e = ARENA_NEW(b->arena, struct loop_env);
+    *e = (struct loop_env){.kind = BIND_INDEX, .key = index, .index = to, .outer = outer};
     return e;
 }
 
-const struct env *env_value(struct builder *b, const struct env *outer, enum binding_kind kind, const void *key,
+const struct loop_env *env_value(struct builder *b, const struct loop_env *outer, enum binding_kind kind, const void *key,
                             const struct lvalue *value)
 {
-    struct env *e = ARENA_NEW(b->arena, struct env);
-    *e = (struct env){.kind = kind, .key = key, .value = value, .outer = outer};
+    struct loop_env *e = ARENA_NEW(b->arena, struct loop_env);
+    *e = (struct loop_env){.kind = kind, .key = key, .value = value, .outer = outer};
     return e;
 }
 
-const struct env *env_find(const struct env *env, const void *key)
+const struct loop_env *env_find(const struct loop_env *env, const void *key)
 {
     while (env && env->key != key)
         env = env->outer;
@@ -78,6 +78,11 @@ static struct lindex index_divide(struct builder *b, const struct lindex *x, int
     return index_from_value(b, v, remainder ? d - 1 : affine_most(&x->base));
 }
 
+static struct lindex index_by_registers(struct builder *b, enum kop op, const struct lindex *x, const struct lindex *y)
+{
+    return index_from_value(b, value_binary(b, op, KT_I32, value_index(b, x), value_index(b, y)), INT32_MAX);
+}
+
 struct lindex eval_index(struct builder *b, const struct kexpr *expr, const struct point *point)
 {
     switch (expr->op) {
@@ -90,7 +95,7 @@ struct lindex eval_index(struct builder *b, const struct kexpr *expr, const stru
         struct lindex x = eval_index(b, expr->arg[0], point), y = eval_index(b, expr->arg[1], point);
         int64_t sign = expr->op == KX_ADD ? 1 : -1;
         if (y.vector && (sign < 0 || x.vector))
-            break;
+            return index_by_registers(b, expr->op, &x, &y);
         return (struct lindex){affine_add(b, &x.base, &y.base, sign), x.lane + sign * y.lane,
                                x.vector ? x.vector : y.vector};
     }
@@ -98,7 +103,7 @@ struct lindex eval_index(struct builder *b, const struct kexpr *expr, const stru
         struct lindex x = eval_index(b, expr->arg[0], point), y = eval_index(b, expr->arg[1], point);
         struct lindex *factor = x.base.count || x.lane || x.vector ? &y : &x, *other = factor == &x ? &y : &x;
         if (factor->base.count || factor->lane || factor->vector || other->vector)
-            break;
+            return index_by_registers(b, expr->op, &x, &y);
         return (struct lindex){affine_scale(b, &other->base, factor->base.constant),
                                other->lane * factor->base.constant, NULL};
     }
@@ -134,7 +139,7 @@ static void signature_expr(struct builder *b, const struct kexpr *expr, const st
 {
     switch (expr->op) {
     case KX_INDEX: {
-        const struct env *e = env_find(point->env, expr->index);
+        const struct loop_env *e = env_find(point->env, expr->index);
         if (!e) /* bound by a reduction inside */
             return;
         vec_push(b->arena, &out->words, (uint64_t)(uintptr_t)expr->index);
@@ -151,7 +156,7 @@ static void signature_expr(struct builder *b, const struct kexpr *expr, const st
     }
     case KX_SCALAR:
     case KX_LET: {
-        const struct env *e = env_find(point->env, expr->op == KX_LET ? (const void *)expr->let : expr->scalar);
+        const struct loop_env *e = env_find(point->env, expr->op == KX_LET ? (const void *)expr->let : expr->scalar);
         if (e)
             vec_push(b->arena, &out->words, (uint64_t)(uintptr_t)e->value);
         break;
@@ -183,16 +188,16 @@ void eval_signature(struct builder *b, const struct kexpr *expr, const struct po
     signature_expr(b, expr, point, out);
 }
 
-bool eval_is_wide(struct builder *b, const struct kexpr *expr, const struct env *env)
+bool eval_is_wide(struct builder *b, const struct kexpr *expr, const struct loop_env *env)
 {
     if (b->lanes == 1)
         return false;
     if (expr->op == KX_INDEX) {
-        const struct env *e = env_find(env, expr->index);
+        const struct loop_env *e = env_find(env, expr->index);
         return e && (e->index.lane || e->index.vector);
     }
     if (expr->op == KX_LET || expr->op == KX_SCALAR) {
-        const struct env *e = env_find(env, expr->op == KX_LET ? (const void *)expr->let : expr->scalar);
+        const struct loop_env *e = env_find(env, expr->op == KX_LET ? (const void *)expr->let : expr->scalar);
         if (e && e->value->width > 1)
             return true;
     }
@@ -391,7 +396,7 @@ static void eval_if(struct builder *b, const struct lvalue *condition, const str
         yield[i].phi = value_phi(b, then->type, wide ? b->lanes : 1);
         out[i] = yield[i].phi;
     }
-    struct lstatement *branch = emit(b, LS_IF);
+    struct lstatement *branch = loops_emit(b, LS_IF);
     branch->value = condition;
     branch->carries = count;
     branch->carried = yield;
@@ -484,7 +489,6 @@ static void eval_let_reference(struct builder *b, const struct kexpr *expr, uint
     const struct lvalue **result = ARENA_ARRAY(b->arena, const struct lvalue *, count);
     struct lsignature *key = ARENA_ARRAY(b->arena, struct lsignature, count);
     uint32_t *same_as = ARENA_ARRAY(b->arena, uint32_t, count), n = 0;
-    enum { KNOWN = UINT32_MAX };
     for (uint32_t i = 0; i < count; i++) {
         struct lindex *a = ARENA_ARRAY(b->arena, struct lindex, expr->count ? expr->count : 1);
         struct lsignature k = {0};
@@ -504,14 +508,14 @@ static void eval_let_reference(struct builder *b, const struct kexpr *expr, uint
         }
         uint64_t hash;
         out[i] = memo_find(b, k.words.at, (uint32_t)k.words.count, &hash);
-        same_as[i] = KNOWN;
+        same_as[i] = UINT32_MAX;
         if (out[i])
             continue;
         for (uint32_t j = 0; j < n; j++)
             if (key[j].words.count == k.words.count &&
                 memcmp(key[j].words.at, k.words.at, k.words.count * sizeof *k.words.at) == 0)
                 same_as[i] = j;
-        if (same_as[i] == KNOWN) {
+        if (same_as[i] == UINT32_MAX) {
             key[n] = k;
             todo[n] = point[i];
             args[n] = a;
@@ -527,7 +531,7 @@ static void eval_let_reference(struct builder *b, const struct kexpr *expr, uint
             memo_add(b, key[j].words.at, (uint32_t)key[j].words.count, hash, result[j]);
     }
     for (uint32_t i = 0; i < count; i++)
-        if (same_as[i] != KNOWN)
+        if (same_as[i] != UINT32_MAX)
             out[i] = result[same_as[i]];
 }
 
@@ -660,7 +664,7 @@ void eval(struct builder *b, const struct kexpr *expr, uint32_t count, const str
         return;
     case KX_SCALAR:
         for (uint32_t i = 0; i < count; i++) {
-            const struct env *e = env_find(point[i].env, expr->scalar);
+            const struct loop_env *e = env_find(point[i].env, expr->scalar);
             out[i] = e ? e->value : value_scalar(b, expr->scalar);
         }
         return;

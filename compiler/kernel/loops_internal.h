@@ -16,16 +16,16 @@ struct lindex {
 };
 
 enum binding_kind { BIND_INDEX, BIND_SCALAR, BIND_LET };
-struct env {
+struct loop_env {
     enum binding_kind kind;
     const void *key; /* struct kindex, kscalar, klet */
     struct lindex index;
     const struct lvalue *value;
-    const struct env *outer;
+    const struct loop_env *outer;
 };
 
 struct point {
-    const struct env *env;
+    const struct loop_env *env;
     const struct lvalue *mask; /* lanes outside are not to be read; NULL: all */
     uint32_t valid;            /* lanes at and behind it lie outside the store's extent; lanes when whole */
 };
@@ -102,8 +102,8 @@ bool value_is_bool(const struct lvalue *value, bool *out); /* a constant? */
 void value_forward(struct builder *b, const struct lplace *place, int64_t stride, bool aligned,
                    const struct lvalue *value);
 
-struct lstatement *emit(struct builder *b, enum lstatement_kind kind);
-void emit_store(struct builder *b, const struct lplace *place, const struct lvalue *value, int64_t stride,
+struct lstatement *loops_emit(struct builder *b, enum lstatement_kind kind);
+void loops_store(struct builder *b, const struct lplace *place, const struct lvalue *value, int64_t stride,
                 const struct lvalue *mask, bool aligned);
 /* Opens a loop and makes its body the block being filled; `mark` closes it. Carried registers: phi made by the caller. */
 struct loop_frame {
@@ -119,10 +119,10 @@ void loop_close(struct builder *b, const struct loop_frame *frame, uint32_t carr
 struct lsignature {
     VEC(uint64_t) words;
 };
-const struct env *env_index(struct builder *b, const struct env *outer, const struct kindex *index, struct lindex to);
-const struct env *env_value(struct builder *b, const struct env *outer, enum binding_kind kind, const void *key,
+const struct loop_env *env_index(struct builder *b, const struct loop_env *outer, const struct kindex *index, struct lindex to);
+const struct loop_env *env_value(struct builder *b, const struct loop_env *outer, enum binding_kind kind, const void *key,
                             const struct lvalue *value);
-const struct env *env_find(const struct env *env, const void *key);
+const struct loop_env *env_find(const struct loop_env *env, const void *key);
 struct lindex eval_index(struct builder *b, const struct kexpr *expr, const struct point *point);
 /* One register per point. */
 void eval(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point,
@@ -134,7 +134,7 @@ bool loops_reduces(const struct kexpr *expr);
 /* Evaluates only the reductions that expr needs whatever the data are, for all points at once; eval finds them then. */
 void eval_reductions(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point);
 /* Whether the expression may differ from lane to lane at this point. */
-bool eval_is_wide(struct builder *b, const struct kexpr *expr, const struct env *env);
+bool eval_is_wide(struct builder *b, const struct kexpr *expr, const struct loop_env *env);
 /* Words that tell apart points on which `expr` may differ. */
 void eval_signature(struct builder *b, const struct kexpr *expr, const struct point *point, struct lsignature *out);
 /* Address of buffer[subscript...]: base + stride * lane, or with an index register. */

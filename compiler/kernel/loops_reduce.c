@@ -197,7 +197,7 @@ static void accumulate_under_branches(struct builder *b, struct nest *nest, cons
             continue;
         }
         uint32_t sets = at ? 2 : 1;
-        struct lstatement *branch = emit(b, LS_IF);
+        struct lstatement *branch = loops_emit(b, LS_IF);
         branch->value = guard[i];
         branch->carries = n * sets;
         branch->carried = ARENA_ARRAY(b->arena, struct lcarried, n * sets);
@@ -332,7 +332,7 @@ static void reduce_window(struct builder *b, const struct kexpr *expr, uint32_t 
     struct point *p = ARENA_ARRAY(b->arena, struct point, (size_t)count * positions);
     for (uint32_t i = 0; i < count; i++)
         for (uint32_t w = 0; w < positions; w++) {
-            const struct env *env = point[i].env;
+            const struct loop_env *env = point[i].env;
             uint32_t rest = w;
             for (uint32_t k = r->indices; k-- > 0;) {
                 uint32_t extent = (uint32_t)r->index[k]->extent;
@@ -389,7 +389,7 @@ static void part_store(struct builder *b, const struct parts *parts, const struc
     struct lplace place = part_place(b, parts, group, piece);
     if (parts->width > 1)
         value = value_splat(b, value);
-    emit_store(b, &place, value, 1, NULL, parts->width > 1);
+    loops_store(b, &place, value, 1, NULL, parts->width > 1);
 }
 
 static struct parts parts_new(struct builder *b, enum ktype type, uint32_t width, uint32_t pieces, int64_t groups)
@@ -521,7 +521,7 @@ static void tree_by_examples(struct builder *b, const struct kexpr *expr, uint32
             struct lplace place = part_place(b, &parts, &g, i * KERNEL_TREE_GROUP);
             place.element = affine_add(b, &place.element, &lane, width);
             const struct lvalue *e = absent ? neutral(b, expr->type) : x[i];
-            emit_store(b, &place, width > 1 ? value_splat(b, e) : e, 1, NULL, width > 1);
+            loops_store(b, &place, width > 1 ? value_splat(b, e) : e, 1, NULL, width > 1);
         }
         loop_close(b, &frame, 0, NULL);
     }

@@ -96,7 +96,7 @@ static bool store_transposed(struct builder *b, const struct kbuffer *buffer, co
         for (uint32_t l = 0; l < point[p].valid && l < b->lanes; l++) {
             struct lplace place = a.place;
             place.element.constant += (int64_t)l * a.stride;
-            emit_store(b, &place, value_transposed(b, block, l), 1, NULL,
+            loops_store(b, &place, value_transposed(b, block, l), 1, NULL,
                        affine_is_multiple(&place.element, b->lanes));
         }
     }
@@ -131,7 +131,7 @@ static void store_points(struct builder *b, const struct kbuffer *buffer, const 
         if (a->index) { /* an index register: lane by lane is rare enough */
             const struct lvalue *mask = point[i].valid < b->lanes ? lanes_below(b, point[i].valid) : NULL;
             struct lstatement *store;
-            emit_store(b, &a->place, v, 1, mask, false);
+            loops_store(b, &a->place, v, 1, mask, false);
             store = b->block->list.at[b->block->list.count - 1];
             store->index = a->index;
             continue;
@@ -139,7 +139,7 @@ static void store_points(struct builder *b, const struct kbuffer *buffer, const 
         const struct lvalue *mask = NULL;
         if (wide && point[i].valid < b->lanes && !(a->stride == 1 && lanes_have_room(b, buffer, lane_dim, a)))
             mask = lanes_below(b, point[i].valid);
-        emit_store(b, &a->place, v, wide ? a->stride : 1, mask,
+        loops_store(b, &a->place, v, wide ? a->stride : 1, mask,
                    a->stride == 1 && affine_is_multiple(&a->place.element, b->lanes));
     }
     b->version[buffer->number]++;

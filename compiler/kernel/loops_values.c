@@ -131,7 +131,7 @@ static const struct lvalue *value_shared(struct builder *b, const struct lvalue 
     if (known)
         return known;
     struct lvalue *fresh = value_define(b, v);
-    emit(b, LS_DEFINE)->value = fresh;
+    loops_emit(b, LS_DEFINE)->value = fresh;
     memo_add(b, key.words.at, (uint32_t)key.words.count, hash, fresh);
     return fresh;
 }
@@ -252,7 +252,7 @@ const struct lvalue *value_load(struct builder *b, const struct lplace *place, e
     if (place->buffer)
         return value_shared(b, &v);
     struct lvalue *fresh = value_define(b, &v);
-    emit(b, LS_DEFINE)->value = fresh;
+    loops_emit(b, LS_DEFINE)->value = fresh;
     return fresh;
 }
 
@@ -267,7 +267,7 @@ void value_forward(struct builder *b, const struct lplace *place, int64_t stride
         memo_add(b, key.words.at, (uint32_t)key.words.count, hash, value);
 }
 
-struct lstatement *emit(struct builder *b, enum lstatement_kind kind)
+struct lstatement *loops_emit(struct builder *b, enum lstatement_kind kind)
 {
     struct lstatement *s = ARENA_NEW(b->arena, struct lstatement);
     s->kind = kind;
@@ -275,10 +275,10 @@ struct lstatement *emit(struct builder *b, enum lstatement_kind kind)
     return s;
 }
 
-void emit_store(struct builder *b, const struct lplace *place, const struct lvalue *value, int64_t stride,
+void loops_store(struct builder *b, const struct lplace *place, const struct lvalue *value, int64_t stride,
                 const struct lvalue *mask, bool aligned)
 {
-    struct lstatement *s = emit(b, LS_STORE);
+    struct lstatement *s = loops_emit(b, LS_STORE);
     s->place = *place;
     s->value = value;
     s->stride = stride;
@@ -296,7 +296,7 @@ static const struct laffine *copy_affines(struct builder *b, const struct laffin
 struct loop_frame loop_open(struct builder *b, const struct lterm *var, const struct laffine *lo, uint32_t los,
                             const struct laffine *hi, uint32_t his)
 {
-    struct lstatement *loop = emit(b, LS_FOR);
+    struct lstatement *loop = loops_emit(b, LS_FOR);
     loop->var = var->var;
     loop->los = los;
     loop->his = his;

@@ -1,7 +1,7 @@
 /* The programs. Offsets are spaced by a fixed stride that is larger than any of these buffers. */
 #include "families.h"
 
-enum { ROOM = 4 << 20 };
+enum { ROOM = 1 << 20 };
 
 static void begin(struct text *out, const struct shape *s, int places)
 {
@@ -87,7 +87,7 @@ static void linear_db(struct text *out, const struct shape *s)
                 s->b, N, s->b, N);
 }
 
-#define IMAGES "layout (d3/16, d0, d1, d2, d3%16)"
+#define IMAGES "layout (d3/16, d0, d1, d2, d3%%16)"
 
 /* a x a pixels, b channels in, c out, 3 x 3, stride 1, pooled 2 x 2 with the position kept */
 static void conv_pool(struct text *out, const struct shape *s)
@@ -210,7 +210,8 @@ static void loss(struct text *out, const struct shape *s)
     text_printf(out,
                 "  kernel loss(Z: f32[%d, %d], t: i32[%d], w: f32[%d], live: i32 <= %d) -> (D: f32[], L: f32[%d],"
                 " loss: f32[], dZ: f32[%d, %d]) {\n"
-                "    let top[m < %d], j[m < %d] = max_at(c < %d: Z[c, m])\n"
+                "    let top[m < %d] = max_at(c < %d: Z[c, m])\n"
+                "    let j[m < %d] = position(max_at(c < %d: Z[c, m]))\n"
                 "    let r[m < %d] = sum(c < %d | 0 <= c < %d from 0.0: select(c != j[m], exp(Z[c, m] - top[m]), 0.0))\n"
                 "    let ls[m < %d] = log1p(r[m])\n"
                 "    let p[c < %d, m < %d] = exp(Z[c, m] - top[m]) / (1.0 + r[m])\n"
@@ -220,7 +221,7 @@ static void loss(struct text *out, const struct shape *s)
                 "    loss = where(D > 0.0: sum.tree(m < live: L[m]) / D; 0.0)\n"
                 "    dZ[c, m] = where(t[m] != 2 && D > 0.0: a[m] * select(c == t[m], p[c, m] - 1.0, p[c, m]) / D; 0.0)\n"
                 "  }\n  call loss(Z, t, w, D, L, loss, dZ, live = live)\n}\n",
-                C, N, N, C, N, N, C, N, N, N, C, N, C, C, N, C, N, N);
+                C, N, N, C, N, N, C, N, N, C, N, C, N, C, C, N, C, N, N);
 }
 
 const struct family families[] = {
