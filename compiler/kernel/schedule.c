@@ -414,6 +414,17 @@ static const char *choose_parallel(const struct survey *s)
     return best;
 }
 
+/* Whether no store reads what another one writes: then the nests of a kernel need no barrier between them. */
+static bool stores_are_independent(const struct kstatement *const *store, uint32_t stores)
+{
+    for (uint32_t i = 0; i < stores; i++)
+        for (uint32_t k = 0; k < stores; k++)
+            if (i != k && (loops_reads(store[i]->value, store[k]->buffer) ||
+                           (store[k]->buffer2 && loops_reads(store[i]->value, store[k]->buffer2))))
+                return false;
+    return true;
+}
+
 /* ---- a kernel ---- */
 
 static void unroll_windows(struct survey *s, const struct kexpr *expr, struct kschedule *out)
@@ -489,8 +500,8 @@ static void schedule_kernel(struct arena *arena, struct kernel *kernel, const st
         choose_elementwise_tile(s, lane_dim, target);
     for (uint32_t i = 0; i < stores; i++)
         unroll_windows(s, store[i]->value, out);
-    const char *parallel = nests == 1 ? choose_parallel(s) : NULL;
-    out->parallel = parallel;
+    if (nests == 1 || stores_are_independent(store, stores))
+        out->parallel = choose_parallel(s);
     /* loops: the lanes' tiles outermost, so that their panel stays in the cache; what is tiled for reuse innermost */
     if (lane_dim >= 0 && !tree_lanes)
         vec_push(arena, &out->order, s->dim[lane_dim].name);
@@ -563,7 +574,7 @@ void kernel_schedule_random(struct kprogram *program, const struct ktarget *targ
         if (next_random(&seed) % 2)
             for (uint32_t k = 0; k < stores; k++)
                 unroll_windows(s, store[k]->value, out);
-        if (nests == 1 && names && next_random(&seed) % 4)
+        if ((nests == 1 || stores_are_independent(store, stores)) && names && next_random(&seed) % 4)
             out->parallel = s->dim[name[next_random(&seed) % names]].name;
     }
 }
