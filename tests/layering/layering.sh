@@ -39,7 +39,7 @@ for inner in lang lang/support compiler/ir compiler/kernel compiler/ops compiler
     [ ! -s wrong ] || fail "$inner includes more of the runtime than its ABI: $(head -n 1 wrong)"
 done
 checks=$((checks + 1))
-grep -rnE '#[ ]*include [<"]llvm' "$SOURCE" --include='*.[chly]' | grep -vE "^$SOURCE/(compiler/llvm|build[^/]*)/" >wrong
+grep -rnE '#[ ]*include [<"]llvm' "$SOURCE" --include='*.[chly]' | grep -vE "^$SOURCE/(compiler/llvm|tests/llvm|build[^/]*)/" >wrong
 [ ! -s wrong ] || fail "LLVM outside compiler/llvm: $(head -n 1 wrong)"
 checks=$((checks + 1))
 grep -rnE '#[ ]*include "ast\.h"' "$SOURCE/compiler" --include='*.[ch]' | grep -vE "$SOURCE/compiler/(build|driver)/" >wrong
