@@ -61,6 +61,7 @@ static const char log1p_text[] =
     "  return select(u == 1.0, x, l + lost)\n"
     "}\n";
 
+/* Of the absolute value; the sign is put back as a bit, so that -0 keeps it. */
 static const char tanh_text[] =
     "fn tanh(x: f32) {\n"
     "  let a = abs(x)\n"
@@ -69,9 +70,10 @@ static const char tanh_text[] =
     "  let p1 = fma(p0, z, -0.053739715)\n"
     "  let p2 = fma(p1, z, 0.13331442)\n"
     "  let p3 = fma(p2, z, -0.33333282)\n"
-    "  let small = fma(p3, z * x, x)\n"
+    "  let small = fma(p3, z * a, a)\n"
     "  let large = 1.0 - 2.0 / (exp(a + a) + 1.0)\n"
-    "  return select(a < 0.625, small, select(x < 0.0, -large, large))\n"
+    "  let y = select(a < 0.625, small, large)\n"
+    "  return float(bits(y) | bits(x) & -2147483648)\n"
     "}\n";
 
 static const struct {

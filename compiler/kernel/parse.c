@@ -165,6 +165,7 @@ static bool parse_var(struct kparser *p, enum kplace place)
     struct span span = p->token.span;
     int64_t slot = 0;
     var->place = place;
+    var->span = span;
     if (!(var->name = kparse_name(p, "a buffer's name")) || !kparse_expect(p, ":", "behind the buffer's name") ||
         !kparse_type(p, &var->type) || !kparse_shape(p, &var->rank, var->extent, &var->layout))
         return false;
@@ -295,7 +296,7 @@ static bool parse_arguments(struct kparser *p, struct kcall *call)
 static bool parse_call(struct kparser *p)
 {
     struct span span = p->token.span;
-    struct kcall call = {0};
+    struct kcall call = {.span = span};
     const char *name = kparse_name(p, "a kernel's name");
     if (!name || !(call.kernel = find_or_suggest(p, span, "kernel", p->program->kernels.at, p->program->kernels.count,
                                                  name)))
@@ -377,9 +378,10 @@ static bool parse_program(struct kparser *p)
         !kparse_expect(p, "{", "before the program's declarations"))
         return false;
     while (!kparse_is_sign(p, "}") && p->token.kind != KTOK_END) {
+        bool declares = !kparse_is_word(p, "call");
         p->incomplete = missing;
         if (!parse_item(p)) {
-            missing = true;
+            missing |= declares;
             kparse_skip_line(p);
         }
     }

@@ -261,8 +261,11 @@ struct kernel *kparse_kernel(struct kparser *p)
         return NULL;
     }
     while (!kparse_is_sign(p, "}") && p->token.kind != KTOK_END) {
+        uint32_t begin = p->token.span.begin;
         if (!parse_statement(p, kernel)) {
             p->incomplete = true;
+            if (p->token.span.begin == begin)
+                kparse_next(p);
             kparse_skip_line(p);
         }
     }

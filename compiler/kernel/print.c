@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { LINE_WIDTH = 110 };
+enum { LINE_WIDTH = 116 };
 
 static void print_layout(const struct klayout *layout, uint32_t rank, const int64_t *extent, struct text *out)
 {
@@ -94,13 +94,14 @@ static void print_header(const struct kernel *kernel, struct text *out)
         separator = ", ";
     }
     text_add(out, ")");
-    separator = " -> (";
+    separator = " -> ";
     for (size_t i = 0; i < kernel->buffers.count; i++) {
         const struct kbuffer *buffer = kernel->buffers.at[i];
         if (buffer->access != KA_OUT)
             continue;
         struct text part;
         text_init(&part, out->arena);
+        text_add(&part, strcmp(separator, " -> ") == 0 ? "(" : "");
         ksyntax_add_name(&part, buffer->name);
         text_add(&part, ": ");
         print_shape(buffer->type, buffer->rank, buffer->extent, &buffer->layout, &part);

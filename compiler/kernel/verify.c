@@ -78,7 +78,8 @@ static bool strides_nest(const struct klayout *layout, const int64_t *extent)
             return false;
         if (values == INT64_MAX)
             reach = INT64_MAX;
-        else if (__builtin_mul_overflow(values - 1, digit->stride, &span) || __builtin_add_overflow(reach, span, &reach))
+        else if (__builtin_mul_overflow(values - 1, digit->stride, &span) ||
+                 __builtin_add_overflow(reach, span, &reach))
             return false;
     }
     return true;
@@ -134,17 +135,17 @@ static bool check_var(struct kverifier *v, const struct kvar *var)
 {
     const char *name = escaped(v, var->name);
     int64_t end;
-    if (!kverify_shape(v, (struct span){0}, var->name, var->rank, var->extent, &var->layout, var->place == KP_DATA))
+    if (!kverify_shape(v, var->span, var->name, var->rank, var->extent, &var->layout, var->place == KP_DATA))
         return false;
     if (var->type == KT_BOOL) {
-        kverify_error(v, (struct span){0}, "%s: there are no buffers of bool", name);
+        kverify_error(v, var->span, "%s: there are no buffers of bool", name);
         return false;
     }
     if (var->place == KP_DATA)
         return true;
     if (var->offset < 0 || var->offset % 4 != 0 || __builtin_add_overflow(var->offset, var_bytes(var), &end) ||
         end > v->program->arena_bytes) {
-        kverify_error(v, (struct span){0}, "%s does not lie in the %lld bytes of memory, or not at a multiple of 4", name,
+        kverify_error(v, var->span, "%s does not lie in the %lld bytes of memory, or not at a multiple of 4", name,
                       (long long)v->program->arena_bytes);
         return false;
     }
@@ -161,7 +162,7 @@ static void check_vars(struct kverifier *v)
         for (size_t j = 0; j < v->program->vars.count; j++) {
             const struct kvar *b = v->program->vars.at[j];
             if (i != j && (j > i || b->place != KP_STATE) && a->place == KP_STATE && overlap(a, b))
-                kverify_error(v, (struct span){0}, "%s overlaps the state %s", escaped(v, b->name), escaped(v, a->name));
+                kverify_error(v, b->span, "%s overlaps the state %s", escaped(v, b->name), escaped(v, a->name));
         }
     }
 }
@@ -176,7 +177,8 @@ static void check_scalars(struct kverifier *v)
             kverify_error(v, (struct span){0}, "%s: a limit is for i32 and between 1 and %d", escaped(v, s->name),
                           INT32_MAX);
         if (s->number != i)
-            kverify_error(v, (struct span){0}, "%s has the number %u, but is scalar %zu", escaped(v, s->name), s->number, i);
+            kverify_error(v, (struct span){0}, "%s has the number %u, but is scalar %zu", escaped(v, s->name),
+                          s->number, i);
     }
 }
 
@@ -218,19 +220,19 @@ static bool check_arguments(struct kverifier *v, const struct kcall *call)
         const struct kbuffer *formal = kernel->buffers.at[i];
         const struct kvar *actual = call->argument[i];
         if (!same_place(formal, actual)) {
-            kverify_error(v, (struct span){0}, "call of %s: %s does not have the type, extents and layout of %s", name,
+            kverify_error(v, call->span, "call of %s: %s does not have the type, extents and layout of %s", name,
                           escaped(v, actual->name), escaped(v, formal->name));
             fits = false;
         }
         if (formal->access != KA_IN && actual->place == KP_DATA) {
-            kverify_error(v, (struct span){0}, "call of %s: the data set %s cannot be written", name,
+            kverify_error(v, call->span, "call of %s: the data set %s cannot be written", name,
                           escaped(v, actual->name));
             fits = false;
         }
         for (size_t j = 0; fits && j < kernel->buffers.count; j++) {
             if (j == i || formal->access == KA_IN || !overlap(actual, call->argument[j]))
                 continue;
-            kverify_error(v, (struct span){0}, "call of %s: %s is written and overlaps %s", name, escaped(v, actual->name),
+            kverify_error(v, call->span, "call of %s: %s is written and overlaps %s", name, escaped(v, actual->name),
                           escaped(v, call->argument[j]->name));
             fits = false;
         }
@@ -239,7 +241,7 @@ static bool check_arguments(struct kverifier *v, const struct kcall *call)
         const struct kscalar *formal = kernel->scalars.at[i], *actual = call->scalar[i];
         if (formal->type == actual->type && (!formal->limit || (actual->limit && actual->limit <= formal->limit)))
             continue;
-        kverify_error(v, (struct span){0}, "call of %s: %s does not fit %s", name, escaped(v, actual->name),
+        kverify_error(v, call->span, "call of %s: %s does not fit %s", name, escaped(v, actual->name),
                       escaped(v, formal->name));
         fits = false;
     }
@@ -282,13 +284,14 @@ static void check_races(struct kverifier *v, const struct flow *flow, const stru
         bool writes = call->kernel->buffers.at[i]->access != KA_IN;
         for (size_t j = 0; j < flow->written.count; j++)
             if (overlap(var, flow->written.at[j]))
-                kverify_error(v, (struct span){0}, "call of %s: no barrier since %s wrote %s, which %s %s", name,
+                kverify_error(v, call->span, "call of %s: no barrier since %s wrote %s, which %s %s", name,
                               escaped(v, flow->writer.at[j]), escaped(v, flow->written.at[j]->name),
                               writes ? "shares memory with" : "is read as", escaped(v, var->name));
         for (size_t j = 0; writes && j < flow->read.count; j++)
             if (overlap(var, flow->read.at[j]))
-                kverify_error(v, (struct span){0}, "call of %s: no barrier since %s read %s, where %s is written", name,
-                              escaped(v, flow->reader.at[j]), escaped(v, flow->read.at[j]->name), escaped(v, var->name));
+                kverify_error(v, call->span, "call of %s: no barrier since %s read %s, where %s is written", name,
+                              escaped(v, flow->reader.at[j]), escaped(v, flow->read.at[j]->name),
+                              escaped(v, var->name));
     }
 }
 
@@ -299,7 +302,7 @@ static void check_reads(struct kverifier *v, const struct flow *flow, const stru
         uint8_t content = flow->content[var_number(v->program, var)];
         if (call->kernel->buffers.at[i]->access == KA_OUT || content == WRITTEN)
             continue;
-        kverify_error(v, (struct span){0}, "call of %s: %s is read, but %s", escaped(v, call->kernel->name),
+        kverify_error(v, call->span, "call of %s: %s is read, but %s", escaped(v, call->kernel->name),
                       escaped(v, var->name),
                       content == OVERWRITTEN ? "its memory was used for another buffer" : "nothing was written to it");
     }
@@ -329,14 +332,16 @@ static void check_calls(struct kverifier *v)
     struct flow flow = {.content = ARENA_ARRAY(v->arena, uint8_t, v->program->vars.count)};
     for (size_t i = 0; i < v->program->vars.count; i++)
         flow.content[i] = v->program->vars.at[i]->place == KP_ARENA ? UNWRITTEN : WRITTEN;
-    for (size_t i = 0; i < v->program->calls.count; i++) {
+    bool fits = true;
+    for (size_t i = 0; i < v->program->calls.count; i++)
+        if (v->program->calls.at[i].kernel)
+            fits &= check_arguments(v, &v->program->calls.at[i]);
+    for (size_t i = 0; fits && i < v->program->calls.count; i++) {
         const struct kcall *call = &v->program->calls.at[i];
         if (!call->kernel) {
             flow.read.count = flow.reader.count = flow.written.count = flow.writer.count = 0;
             continue;
         }
-        if (!check_arguments(v, call))
-            return;
         check_reads(v, &flow, call);
         check_races(v, &flow, call);
         record(v, &flow, call);

@@ -1,5 +1,5 @@
-/* Types, scopes and subscripts of expressions. Everything that an expression reads is proved to exist: affine subscripts
- * by intervals, one indirect subscript per load is left to the data. */
+/* Types, scopes and subscripts of expressions. Everything that an expression reads is proved to exist: affine
+ * subscripts by intervals; one indirect subscript per load is left to the data. */
 #include "math_functions.h"
 #include "syntax.h"
 #include "verify.h"
@@ -215,8 +215,9 @@ static bool check_subscript(struct kverifier *v, const struct kexpr *subscript, 
     if (!fits_i32(v, subscript))
         return false;
     if (extent == KERNEL_UNKNOWN) {
-        kverify_error(v, subscript->span, "dimension %u of %s has an unknown extent: it is indexed through data, not by %s",
-                      dim, name, show(v, subscript));
+        kverify_error(v, subscript->span,
+                      "dimension %u of %s has an unknown extent: it is indexed through data, not by %s", dim, name,
+                      show(v, subscript));
         return false;
     }
     struct krange range = kverify_range(v, subscript);
@@ -361,8 +362,9 @@ static bool check_reduce_index(struct kverifier *v, const struct kexpr *expr, co
     if (index->bound && (index->bound->type != KT_I32 || index->bound->limit != index->extent ||
                          index->bound->number >= v->kernel->scalars.count ||
                          v->kernel->scalars.at[index->bound->number] != index->bound)) {
-        kverify_error(v, expr->span, "%s is bounded by %s, which is no i32 scalar of the kernel with the limit %lld", name,
-                      diag_escape(v->arena, index->bound->name, strlen(index->bound->name)), (long long)index->extent);
+        kverify_error(v, expr->span, "%s is bounded by %s, which is no i32 scalar of the kernel with the limit %lld",
+                      name, diag_escape(v->arena, index->bound->name, strlen(index->bound->name)),
+                      (long long)index->extent);
         return false;
     }
     return kverify_enter(v, expr->span, index);
@@ -373,7 +375,8 @@ static bool check_terms(struct kverifier *v, const struct kexpr *expr)
     const struct kreduce *r = expr->reduce;
     for (uint32_t i = 0; i < r->conditions; i++) {
         const struct kcondition *c = &r->condition[i];
-        if (!kverify_expr(v, c->value) || !expect_type(v, c->value, I32, "a condition") || !fits_i32(v, c->value))
+        if (!kverify_expr(v, c->value) || !expect_type(v, c->value, I32, "a condition") ||
+            (!depends_on_data(c->value) && !fits_i32(v, c->value)))
             return false;
         if (c->limit < 1 || c->limit > INT32_MAX) {
             kverify_error(v, c->value->span, "the limit %lld of a condition is not between 1 and %d",

@@ -36,7 +36,8 @@ static void check_buffers(struct kverifier *v)
         const struct kbuffer *buffer = v->kernel->buffers.at[i];
         struct span span = kernel_span(v);
         if (buffer->number != i)
-            kverify_error(v, span, "%s has the number %u, but is buffer %zu", escaped(v, buffer->name), buffer->number, i);
+            kverify_error(v, span, "%s has the number %u, but is buffer %zu", escaped(v, buffer->name),
+                          buffer->number, i);
         if (buffer->type == KT_BOOL)
             kverify_error(v, span, "%s: there are no buffers of bool", escaped(v, buffer->name));
         if (outputs && buffer->access != KA_OUT)
@@ -225,19 +226,19 @@ static void collect_names(struct kverifier *v, struct names *names)
     }
 }
 
-static void check_scheduled_name(struct kverifier *v, const struct names *names, const char *name)
+static void check_scheduled_name(struct kverifier *v, const struct names *names, const char *what, const char *name)
 {
     for (size_t i = 0; i < names->list.count; i++)
         if (strcmp(names->list.at[i], name) == 0)
             return;
-    kverify_error(v, kernel_span(v), "the schedule names %s, which is no index of the kernel", escaped(v, name));
+    kverify_error(v, kernel_span(v), "the schedule names %s, which is no %s of the kernel", escaped(v, name), what);
     diag_did_you_mean(v->diags, name, names->list.at, names->list.count);
 }
 
 static void check_sizes(struct kverifier *v, const struct names *names, const struct ktile *tile, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        check_scheduled_name(v, names, tile[i].index);
+        check_scheduled_name(v, names, "index", tile[i].index);
         if (tile[i].size < 1 || tile[i].size > INT32_MAX)
             kverify_error(v, kernel_span(v), "the size %lld of %s in the schedule is not between 1 and %d",
                           (long long)tile[i].size, escaped(v, tile[i].index), INT32_MAX);
@@ -252,17 +253,17 @@ static void check_schedule(struct kverifier *v)
     for (size_t i = 0; i < v->kernel->buffers.count; i++)
         vec_push(v->arena, &buffers.list, v->kernel->buffers.at[i]->name);
     if (s->lanes)
-        check_scheduled_name(v, &indices, s->lanes);
+        check_scheduled_name(v, &indices, "index", s->lanes);
     if (s->parallel)
-        check_scheduled_name(v, &indices, s->parallel);
+        check_scheduled_name(v, &indices, "index", s->parallel);
     check_sizes(v, &indices, s->tile.at, s->tile.count);
     check_sizes(v, &indices, s->block.at, s->block.count);
     for (size_t i = 0; i < s->order.count; i++)
-        check_scheduled_name(v, &indices, s->order.at[i]);
+        check_scheduled_name(v, &indices, "index", s->order.at[i]);
     for (size_t i = 0; i < s->unroll.count; i++)
-        check_scheduled_name(v, &indices, s->unroll.at[i]);
+        check_scheduled_name(v, &indices, "index", s->unroll.at[i]);
     for (size_t i = 0; i < s->prefetch.count; i++)
-        check_scheduled_name(v, &buffers, s->prefetch.at[i]);
+        check_scheduled_name(v, &buffers, "buffer", s->prefetch.at[i]);
 }
 
 /* ---- entries ---- */

@@ -1,0 +1,5 @@
+xent_unit_test(kernel xent_kernel)
+target_sources(test_kernel PRIVATE ${CMAKE_SOURCE_DIR}/tests/golden/golden.c)
+target_include_directories(test_kernel PRIVATE ${CMAKE_SOURCE_DIR}/tests/golden)
+xent_fuzzer(fuzz_xkr ${CMAKE_CURRENT_LIST_DIR}/fuzz/fuzz_xkr.c xent_kernel SEEDS ${CMAKE_CURRENT_LIST_DIR}/cases)
+target_include_directories(fuzz_xkr PRIVATE ${CMAKE_SOURCE_DIR}/tests/fuzz)
