@@ -105,7 +105,7 @@ enum kreduce_kind {
     KR_SUM,        /* sum(k < K from e: a)          acc = from; acc = acc + a, indices ascending, last fastest */
     KR_SUM_FMA,    /* sum.fma(k < K from e: a, b)   acc = fma(a, b, acc) */
     KR_SUM_TREE,   /* sum.tree(m < live: a)         one index, the batch: groups of 16 in the balanced tree, then halves */
-    KR_SUM_BLOCKS, /* sum.blocks(m < live: a, b)    one index: acc = -0... see docs/ir.md: fma in blocks of 64, joined by the tree */
+    KR_SUM_BLOCKS, /* sum.blocks(m < live: a, b)    one index: fma from 0.0 in blocks of 64, joined by the balanced tree */
     KR_MAX_AT      /* max_at(u < 2, v < 2 from 0: a) or without from; its position by POSITION */
 };
 enum { KERNEL_TREE_GROUP = 16, KERNEL_SUM_BLOCK = 64 };
@@ -221,11 +221,13 @@ struct kvar { /* a buffer of a program */
     struct klayout layout;
     enum kplace place;
     int64_t offset; /* bytes in the arena */
+    struct span span;
 };
 struct kcall {
     const struct kernel *kernel; /* NULL: a barrier */
     const struct kvar **argument;        /* for each kernel buffer */
     const struct kscalar **scalar;       /* for each kernel scalar: which of the program's */
+    struct span span;
 };
 enum karith { KARITH_FMA, KARITH_MULADD };
 struct kprogram {
