@@ -117,17 +117,63 @@ static const struct lvalue *takes_over(struct builder *b, const struct lvalue *b
     return value_binary(b, KX_LAND, KT_BOOL, takes, value_binary(b, KX_EQ, KT_BOOL, best, best));
 }
 
-/* acc := acc joined with the terms at these points. accumulators: values, then positions for max_at. */
+/* Numbers the points so that those on which `expr` is the same have the same number; returns how many numbers. */
+static uint32_t number_alike(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point,
+                             uint32_t *out_number)
+{
+    struct lsignature *known = ARENA_ARRAY(b->arena, struct lsignature, count);
+    uint32_t numbers = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct lsignature s = {0};
+        eval_signature(b, expr, &point[i], &s);
+        uint32_t n = 0;
+        while (n < numbers && !(known[n].words.count == s.words.count &&
+                                memcmp(known[n].words.at, s.words.at, s.words.count * sizeof *s.words.at) == 0))
+            n++;
+        if (n == numbers)
+            known[numbers++] = s;
+        out_number[i] = n;
+    }
+    return numbers;
+}
+
+/* acc = fma(a, b, acc): the factor with fewer registers is loaded first and kept, the other one comes one by one, so
+ * that a tile of R x V accumulators needs V + 1 registers more. */
+static void accumulate_products(struct builder *b, const struct kreduce *r, const struct point *point, uint32_t count,
+                                const struct lvalue **acc, const uint32_t *pick)
+{
+    uint32_t *number[2], numbers[2];
+    for (int t = 0; t < 2; t++) {
+        number[t] = ARENA_ARRAY(b->arena, uint32_t, count);
+        numbers[t] = number_alike(b, r->term[t], count, point, number[t]);
+    }
+    int kept = numbers[0] < numbers[1] ? 0 : 1, other = 1 - kept;
+    const struct lvalue **x = ARENA_ARRAY(b->arena, const struct lvalue *, count);
+    eval(b, r->term[kept], count, point, x);
+    for (uint32_t n = 0; n < numbers[other]; n++)
+        for (uint32_t i = 0; i < count; i++) {
+            if (number[other][i] != n)
+                continue;
+            const struct lvalue *y, **a = &acc[pick[i]];
+            uint32_t width = (*a)->width;
+            eval(b, r->term[other], 1, &point[i], &y);
+            *a = value_kop(b, KX_FMA, KT_F32, 3, (const struct lvalue *[]){kept ? y : x[i], kept ? x[i] : y, *a});
+            if (width > 1)
+                *a = value_splat(b, *a);
+        }
+}
+
+/* acc := acc joined with the terms at these points. at: positions, for max_at. */
 static void accumulate(struct builder *b, struct nest *nest, const struct point *point, uint32_t count,
                        const struct lvalue **acc, const struct lvalue **at, const uint32_t *pick)
 {
     const struct kreduce *r = nest->reduce;
-    const struct lvalue **x = ARENA_ARRAY(b->arena, const struct lvalue *, count), **y = NULL;
-    eval(b, r->term[0], count, point, x);
     if (r->term[1]) {
-        y = ARENA_ARRAY(b->arena, const struct lvalue *, count);
-        eval(b, r->term[1], count, point, y);
+        accumulate_products(b, r, point, count, acc, pick);
+        return;
     }
+    const struct lvalue **x = ARENA_ARRAY(b->arena, const struct lvalue *, count);
+    eval(b, r->term[0], count, point, x);
     for (uint32_t i = 0; i < count; i++) {
         const struct lvalue **a = &acc[pick[i]];
         uint32_t width = (*a)->width;
@@ -144,8 +190,6 @@ static void accumulate(struct builder *b, struct nest *nest, const struct point 
             const struct lvalue *p = value_integer(b, &position);
             *a = value_kop(b, KX_SELECT, KT_F32, 3, (const struct lvalue *[]){replace, e, best});
             at[pick[i]] = value_kop(b, KX_SELECT, KT_I32, 3, (const struct lvalue *[]){replace, p, at[pick[i]]});
-        } else if (y) {
-            *a = value_kop(b, KX_FMA, KT_F32, 3, (const struct lvalue *[]){x[i], y[i], *a});
         } else {
             *a = value_binary(b, KX_ADD, nest->expr->type, *a, x[i]);
         }
