@@ -1,5 +1,5 @@
-/* The model ABI as data: one row per field of xent/model.h, from which both the LLVM type and the constants come. A test
- * holds LLVM's offsets against offsetof. */
+/* The model ABI as data: one row per field of xent/model.h, from which both the LLVM type and the constants come. A
+ * test holds LLVM's offsets against offsetof. */
 #include "abi.h"
 
 #include <xent/model.h>

@@ -106,8 +106,8 @@ static struct emit_integer term(struct emitter *e, const struct lterm *t) {
     return operation(e, t->kind == LT_DIV ? OP_DIV : OP_MOD, of.depth, of.value, NULL, t->divisor);
 }
 
-/* The variable parts of an affine expression, times `scale`, outermost first, at most one per scope; constants that turn
- * up are added to *constant. */
+/* The variable parts of an affine expression, times `scale`, outermost first, at most one per scope; constants that
+ * turn up are added to *constant. */
 struct parts {
     uint32_t count;
     struct emit_integer *at;

@@ -1,5 +1,5 @@
-/* Statements: loops in rotated form (a guard where the trip count may be zero, then the test at the end), a phi for each
- * carried register, branches. A loop of one iteration is no loop. */
+/* Statements: loops in rotated form (a guard where the trip count may be zero, then the test at the end), a phi for
+ * each carried register, branches. A loop of one iteration is no loop. */
 #include "emit.h"
 
 #include <llvm-c/DebugInfo.h>
@@ -45,7 +45,8 @@ static struct bounds find_bounds(struct emitter *e, const struct lstatement *s) 
 static void share(struct emitter *e, const struct lstatement *s, struct bounds *b) {
     LLVMBuilderRef builder = e->builder;
     LLVMValueRef one = emit_constant_i64(e, 1), zero = emit_constant_i64(e, 0), step = emit_constant_i64(e, s->step);
-    LLVMValueRef count = i64_binary(e, LLVMAdd, i64_binary(e, LLVMSub, b->hi, b->lo), emit_constant_i64(e, s->step - 1));
+    LLVMValueRef count = i64_binary(e, LLVMSub, b->hi, b->lo);
+    count = i64_binary(e, LLVMAdd, count, emit_constant_i64(e, s->step - 1));
     count = LLVMBuildSelect(builder, LLVMBuildICmp(builder, LLVMIntSLT, count, zero, ""), zero, count, "");
     if (s->step != 1)
         count = i64_binary(e, LLVMUDiv, count, step);

@@ -1,5 +1,5 @@
-/* Which machine: the host as its operating system lets it be used, or a named CPU with features. What LLVM knows of a CPU
- * is asked through its inliner, which may only inline a function into another whose features include its own: the C API
+/* Which machine: the host as its operating system lets it be used, or a named CPU with features. What LLVM knows of a
+ * CPU is asked through its inliner, which may only inline a function into another whose features include its own: the C API
  * has no other question about features, and this one needs no table of ours. Unknown names are found before LLVM sees
  * them, in the list that the build took from this LLVM, because LLVM answers them on stderr. */
 #include "target.h"
@@ -105,8 +105,7 @@ static char *check_cpu(const char *cpu) {
     suggestion(hint, sizeof hint, cpu, cpu_names, COUNT(cpu_names));
     return codegen_message("unknown CPU `%.60s`%s (%s knows %zu names: native, %sthose that `llc-%d -mcpu=help` lists)",
                            cpu, hint, codegen_version(), COUNT(cpu_names) + 1,
-                           MACHINE_X86 ? "x86-64, x86-64-v2, x86-64-v3, x86-64-v4, haswell, skylake-avx512, znver4, and "
-                                       : "",
+                           MACHINE_X86 ? "x86-64, x86-64-v2, x86-64-v3, x86-64-v4, haswell, znver4, and " : "",
                            LLVM_VERSION_MAJOR);
 }
 

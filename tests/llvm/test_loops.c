@@ -150,7 +150,8 @@ static void test_threads(void) {
     const struct lterm *i;
     arena_init(&arena, NULL);
     make_init(&m, &arena, "threads", KARITH_MULADD, 1);
-    struct kbuffer *out = make_buffer(&m, "out", KT_I32, KA_INOUT, 64), *one = make_buffer(&m, "one", KT_I32, KA_INOUT, 1);
+    struct kbuffer *out = make_buffer(&m, "out", KT_I32, KA_INOUT, 64);
+    struct kbuffer *one = make_buffer(&m, "one", KT_I32, KA_INOUT, 1);
     struct kscalar *count = make_scalar(&m, "count", KT_I32);
     make_for(&m, "i", make_number(2), make_affine(&m, 0, make_of_scalar(&m, count), 1, NULL, 0, NULL, 0), 3, &i)
         ->parallel = true;
@@ -234,7 +235,8 @@ static const struct kprogram *one_store(struct arena *arena, const char *program
     m.program->name = program;
     struct kbuffer *out = make_buffer(&m, "out", KT_F32, KA_OUT, 4);
     ((struct kvar *)m.call.argument[0])->offset = offset;
-    struct lvalue *sum = make_op(&m, KX_FMA, KT_F32, make_f32(&m, 0.1f, 1), make_f32(&m, 0.1f, 1), make_f32(&m, -0.01f, 1));
+    struct lvalue *tenth = make_f32(&m, 0.1f, 1);
+    struct lvalue *sum = make_op(&m, KX_FMA, KT_F32, tenth, tenth, make_f32(&m, -0.01f, 1));
     make_store(&m, out, make_number(0), sum, 1, NULL);
     return make_program(&m);
 }

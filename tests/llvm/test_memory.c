@@ -51,7 +51,9 @@ static uint32_t extent(const struct shape *shape, uint32_t width, uint32_t live)
     return (uint32_t)most + 1;
 }
 
-static int32_t element_value(enum ktype type, uint32_t i) { return (int32_t)(type == KT_U8 ? (i * 11 + 5) % 256 : i * 1000 + 1); }
+static int32_t element_value(enum ktype type, uint32_t i) {
+    return (int32_t)(type == KT_U8 ? (i * 11 + 5) % 256 : i * 1000 + 1);
+}
 
 static void fill(char *at, enum ktype type, uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
@@ -171,7 +173,8 @@ static void test_locals(void) {
         make_init(&m, &arena, "local", targets[t].arith, width);
         struct kbuffer *in = make_data(&m, "in", KT_F32, N), *out = make_buffer(&m, "out", KT_F32, KA_OUT, N);
         struct llocal *local = make_local(&m, "tile", KT_F32, 40000);
-        struct lstatement *store = make_store(&m, in, make_number(2), make_load(&m, in, make_number(0), width, 1), 2, NULL);
+        struct lvalue *x = make_load(&m, in, make_number(0), width, 1);
+        struct lstatement *store = make_store(&m, in, make_number(2), x, 2, NULL);
         store->place = (struct lplace){.local = local, .element = make_number(32768)};
         struct lvalue *back = make_value(&m, LO_LOAD, KT_F32, width), *first = make_value(&m, LO_LOAD, KT_F32, width);
         back->place = first->place = store->place;

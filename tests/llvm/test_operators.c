@@ -17,7 +17,8 @@ union element {
 
 static const float floats[16] = {0.0f,    -0.0f,   1.0f,      -2.5f,     3.1415927f, 1e-40f,   -1e-45f, FLT_MIN,
                                  FLT_MAX, -FLT_MAX, INFINITY, -INFINITY, NAN,        16777217, -1e10f,  0.1f};
-static const int32_t ints[16] = {0, 1, -1, 2, 31, 32, 33, INT_MAX, INT_MIN, 12345, -12345, 255, 256, -256, 0x55555555, 7};
+static const int32_t ints[16] = {0,     1,      -1,  2,   31,   32,         33, INT_MAX, INT_MIN,
+                                 12345, -12345, 255, 256, -256, 0x55555555, 7};
 
 static int32_t wrap(int64_t value) { return (int32_t)(uint32_t)(uint64_t)value; }
 static float maximum(float a, float b) { return isnan(a) ? a : isnan(b) ? b : a < b ? b : a; }
@@ -195,7 +196,7 @@ static void test_max_with_constants(void) {
         struct lvalue *x = make_load(&m, in, make_affine(&m, 0, e, 1, NULL, 0, NULL, 0), width, 1);
         for (uint32_t i = 0; i < 2 * CONSTANTS; i++) {
             struct lvalue *one = make_f32(&m, constants[i / 2], 1), *c = make_splat(&m, one, width);
-            struct lvalue *y = i % 2 ? make_op(&m, KX_MAX, KT_F32, c, x, NULL) : make_op(&m, KX_MAX, KT_F32, x, c, NULL);
+            struct lvalue *y = make_op(&m, KX_MAX, KT_F32, i % 2 ? c : x, i % 2 ? x : c, NULL);
             make_store(&m, out, make_affine(&m, i * 16, e, 1, NULL, 0, NULL, 0), y, 1, NULL);
         }
         make_end(&m);
@@ -216,7 +217,8 @@ static void test_max_with_constants(void) {
 
 static const int32_t divisors[] = {1, 2, 3, 7, 8, 10, 784, 65536, 1000003};
 enum { DIVISORS = sizeof divisors / sizeof *divisors };
-static const int32_t numerators[16] = {0, 1, 2, 3, 6, 7, 8, 9, 783, 784, 785, 65535, 65536, 1000003, INT_MAX - 1, INT_MAX};
+static const int32_t numerators[16] = {0,   1,   2,   3,     6,     7,       8,           9,
+                                       783, 784, 785, 65535, 65536, 1000003, INT_MAX - 1, INT_MAX};
 
 static void test_division_by_constants(void) {
     struct test_target targets[4];
