@@ -1,5 +1,6 @@
 /* Building a module and emitting it: loops for every kernel, functions, LLVM's verifier (always: the distributions'
- * LLVM checks nothing by itself), then codegen at its default level. No pass pipeline: loops.c leaves it nothing to do. */
+ * LLVM checks nothing by itself), then codegen at its default level. No pass pipeline: loops.c leaves it nothing to
+ * do. */
 #include "module.h"
 
 #include "abi.h"

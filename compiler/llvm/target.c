@@ -1,7 +1,7 @@
 /* Which machine: the host as its operating system lets it be used, or a named CPU with features. What LLVM knows of a
- * CPU is asked through its inliner, which may only inline a function into another whose features include its own: the C API
- * has no other question about features, and this one needs no table of ours. Unknown names are found before LLVM sees
- * them, in the list that the build took from this LLVM, because LLVM answers them on stderr. */
+ * CPU is asked through its inliner, which may only inline a function into another whose features include its own: the
+ * C API has no other question about features, and this one needs no table of ours. Unknown names are found before LLVM
+ * sees them, in the list that the build took from this LLVM, because LLVM answers them on stderr. */
 #include "target.h"
 
 #include "cpu_names.h"
