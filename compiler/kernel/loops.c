@@ -219,11 +219,18 @@ static struct point *make_points(struct builder *b, const struct nest *nest, uin
         steps[l] = (uint32_t)(t->lanes ? (t->count + b->lanes - 1) / b->lanes : t->count);
         count *= steps[l];
     }
+    /* Vectors side by side come last: a row's factor is then needed in one register, for one row at a time. */
+    uint32_t order[KERNEL_MAX_RANK], placed = 0;
+    for (uint32_t lanes = 0; lanes < 2; lanes++)
+        for (uint32_t l = 0; l < levels; l++)
+            if (nest->bound[l].lanes == (lanes == 1))
+                order[placed++] = l;
     struct point *point = ARENA_ARRAY(b->arena, struct point, count);
     for (uint32_t i = 0; i < count; i++) {
         point[i] = (struct point){.valid = b->lanes};
         uint32_t rest = i;
-        for (uint32_t l = levels; l-- > 0;) {
+        for (uint32_t turn = levels; turn-- > 0;) {
+            uint32_t l = order[turn];
             const struct tile_index *t = &nest->bound[l];
             int64_t offset = rest % steps[l];
             rest /= steps[l];

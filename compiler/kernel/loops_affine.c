@@ -155,6 +155,23 @@ static void split(struct builder *b, const struct laffine *x, int64_t divisor, s
     *out_rest = rest;
 }
 
+static int64_t gcd(int64_t a, int64_t b)
+{
+    return b ? gcd(b, a % b) : a;
+}
+
+/* The part of the rest's constant that can neither carry nor be carried into: all else is a multiple of something larger
+ * that divides the divisor too, as in (16 n + 3) / 48. */
+static int64_t separate(struct laffine *rest, int64_t divisor)
+{
+    int64_t common = divisor;
+    for (uint32_t i = 0; i < rest->count; i++)
+        common = gcd(common, rest->product[i].factor);
+    int64_t small = rest->constant % common;
+    rest->constant -= small;
+    return small;
+}
+
 struct laffine affine_div(struct builder *b, const struct laffine *x, int64_t divisor)
 {
     if (divisor == 1)
@@ -169,6 +186,8 @@ struct laffine affine_div(struct builder *b, const struct laffine *x, int64_t di
         quotient = affine_constant(0);
         most = affine_most(x);
     }
+    if (least >= 0)
+        separate(&rest, divisor);
     const struct lterm *t = term_new(b, (struct lterm){.kind = LT_DIV, .of = rest, .divisor = divisor,
                                                        .most = most < 0 ? 0 : most / divisor});
     struct laffine a = affine_term(b, t, 1);
@@ -188,9 +207,13 @@ struct laffine affine_mod(struct builder *b, const struct laffine *x, int64_t di
         rest = *x;
         most = affine_most(x);
     }
+    int64_t small = least >= 0 ? separate(&rest, divisor) : 0;
+    most = (most < divisor ? most : divisor - 1) - small;
     const struct lterm *t = term_new(b, (struct lterm){.kind = LT_MOD, .of = rest, .divisor = divisor,
-                                                       .most = most < divisor ? most : divisor - 1});
-    return affine_term(b, t, 1);
+                                                       .most = most < 0 ? 0 : most});
+    struct laffine remainder = affine_term(b, t, 1);
+    remainder.constant += small;
+    return remainder;
 }
 
 struct laffine affine_floor_div(struct builder *b, const struct laffine *x, int64_t divisor)

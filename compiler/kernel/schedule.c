@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-enum { MAX_DIMS = 12, MAX_LOADS = 64, LARGEST_WINDOW = 9, ELEMENTWISE_VECTORS = 4 };
+enum { MAX_DIMS = 12, MAX_LOADS = 64, LARGEST_WINDOW = 9, ELEMENTWISE_VECTORS = 4, LARGEST_CODE = 2048 };
 
 /* A direction that a tile may extend in: an index of the store, or of an unrolled window. */
 struct dim {
@@ -34,6 +34,7 @@ struct survey {
     struct access access[MAX_LOADS];
     int64_t heaviest;  /* weight of the innermost loop */
     int64_t terms;     /* multiply-adds of one innermost iteration */
+    int64_t operators; /* of one point, reductions' bodies counted once */
     const char *tree;  /* the batch index of a sum.tree, when there is one */
     int64_t tree_extent;
     uint32_t tree_dim;
@@ -147,6 +148,7 @@ static bool is_window(const struct kreduce *r)
 
 static void look_at(struct survey *s, const struct kexpr *expr, const struct meaning *m, int64_t weight)
 {
+    s->operators++;
     switch (expr->op) {
     case KX_LOAD: {
         uint32_t dims[KERNEL_MAX_RANK], unit[KERNEL_MAX_RANK];
@@ -385,6 +387,20 @@ static void choose_elementwise_tile(struct survey *s, int lane_dim, const struct
     }
 }
 
+/* The code of a tile is that of a point as often as it has vectors: an expression of hundreds of operators (a table of
+ * class weights as selects) is computed a vector at a time. */
+static void limit_code(struct survey *s, int lane_dim, const struct ktarget *target)
+{
+    int64_t points = 1;
+    for (uint32_t d = 0; d < s->dims; d++)
+        points *= steps(&s->dim[d], (int)d == lane_dim, target->lanes);
+    if (points * s->operators <= LARGEST_CODE)
+        return;
+    for (uint32_t d = 0; d < s->dims; d++)
+        if (!s->dim[d].window)
+            s->dim[d].tile = (int)d == lane_dim ? target->lanes : 1;
+}
+
 /* ---- threads ---- */
 
 static double evenness(int64_t tiles)
@@ -498,6 +514,7 @@ static void schedule_kernel(struct arena *arena, struct kernel *kernel, const st
         choose_tile(s, lane_dim, target);
     else
         choose_elementwise_tile(s, lane_dim, target);
+    limit_code(s, lane_dim, target);
     for (uint32_t i = 0; i < stores; i++)
         unroll_windows(s, store[i]->value, out);
     if (nests == 1 || stores_are_independent(store, stores))
