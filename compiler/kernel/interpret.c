@@ -65,7 +65,8 @@ static void allocate(struct kinterpreter *interpreter)
         const struct prepared_kernel *k = &interpreter->kernels[i];
         size_t here = k->kernel->buffers.count + k->lets.count, bytes = 0;
         for (size_t l = 0; l < k->lets.count; l++)
-            bytes += let_bytes(k->lets.at[l]);
+            if (__builtin_add_overflow(bytes, let_bytes(k->lets.at[l]), &bytes))
+                bytes = SIZE_MAX / 2; /* more than there is: the arena says so */
         most = bytes > most ? bytes : most;
         slots = k->slots > slots ? k->slots : slots;
         banks = here > banks ? here : banks;

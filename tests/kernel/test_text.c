@@ -185,7 +185,7 @@ static void parentheses(void)
     }
 }
 
-/* Running out of memory anywhere in parser, verifier, printer and preparation is an answer, not a crash. */
+/* Running out of memory anywhere in parser, verifier and printer is an answer, not a crash. */
 static void allocations_may_fail(void)
 {
     size_t length;
@@ -217,6 +217,27 @@ static void allocations_may_fail(void)
     CU_ASSERT(failed > 100);
 }
 
+/* A let of four exabytes: there is no interpreter for it, and no crash. */
+static void too_large_to_interpret(void)
+{
+    static const char text[] = "program @p {\n"
+                               "  arena y: f32[3] at 0\n"
+                               "  kernel k() -> (Y: f32[3]) {\n"
+                               "    let a[i < 1000000000, j < 1000000000] = 1.0\n"
+                               "    let b[i < 2000000000, j < 1000000000] = 1.0\n"
+                               "    let c[i < 2000000000, j < 1000000000] = 1.0\n"
+                               "    Y[i] = a[i, i] + b[i, i] + c[i, i]\n"
+                               "  }\n"
+                               "  call k(y)\n"
+                               "}\n";
+    struct source_map map;
+    struct diag_list diags;
+    struct kprogram *program = parse(&map, &diags, text, sizeof text - 1);
+    CU_ASSERT_FATAL(program != NULL);
+    CU_ASSERT(kernel_verify(program, &diags));
+    CU_ASSERT_PTR_NULL(kernel_interpreter_create(program));
+}
+
 static int begin(void)
 {
     arena_init(&arena, NULL);
@@ -238,6 +259,7 @@ CU_ErrorCode add_text_tests(void)
                            {"built programs print and parse", built_programs_print_and_parse},
                            {"parentheses", parentheses},
                            {"allocations may fail", allocations_may_fail},
+                           {"too large to interpret", too_large_to_interpret},
                            CU_TEST_INFO_NULL};
     CU_SuiteInfo suites[] = {{"text", begin, end, NULL, NULL, tests}, CU_SUITE_INFO_NULL};
     return CU_register_suites(suites);
