@@ -8,4 +8,3 @@ foreach(name usage model data numbers train bits roundtrip oracle cross_entropy 
   set_tests_properties(cli.${name} PROPERTIES SKIP_RETURN_CODE 77 ENVIRONMENT
     "XENTC=$<TARGET_FILE:xentc>;SOURCE=${CMAKE_SOURCE_DIR};EMBED=$<TARGET_FILE:embed>;EMBED_OBJECT=$<TARGET_FILE:embed_object>;ORACLE_CASES=$<TARGET_FILE:oracle_cases>")
 endforeach()
-set_tests_properties(cli.train PROPERTIES LABELS threads)
