@@ -107,6 +107,15 @@ static const struct lvalue *open_conditions(struct builder *b, const struct nest
 
 /* ---- one term ---- */
 
+/* Also the position that says "none". */
+static int32_t positions_of(const struct kreduce *r)
+{
+    int64_t positions = 1;
+    for (uint32_t i = 0; i < r->indices; i++)
+        positions *= r->index[i]->extent;
+    return (int32_t)positions;
+}
+
 /* max_at: best < e, or e is the first NaN; not (best >= e) is both while best is no NaN itself */
 static const struct lvalue *takes_over(struct builder *b, const struct lvalue *best, const struct lvalue *e)
 {
@@ -181,7 +190,7 @@ static void accumulate(struct builder *b, struct nest *nest, const struct point 
             const struct lvalue *e = x[i], *best = *a, *replace = takes_over(b, best, e);
             if (!r->from && r->conditions) /* nothing taken yet */
                 replace = value_binary(b, KX_LOR, KT_BOOL, replace,
-                                       value_binary(b, KX_LT, KT_BOOL, at[pick[i]], value_i32(b, 0)));
+                                       value_binary(b, KX_EQ, KT_BOOL, at[pick[i]], value_i32(b, positions_of(r))));
             struct laffine position = affine_constant(0);
             for (uint32_t k = 0; k < r->indices; k++) {
                 struct laffine scaled = affine_scale(b, &position, r->index[k]->extent);
@@ -343,9 +352,6 @@ static void reduce_sequential(struct builder *b, const struct kexpr *expr, uint3
     const struct kreduce *r = expr->reduce;
     struct nest nest = {.reduce = r, .count = count, .expr = expr,
                         .handled = ARENA_ARRAY(b->arena, bool, r->conditions + 1)};
-    int64_t positions = 1;
-    for (uint32_t i = 0; i < r->indices; i++)
-        positions *= r->index[i]->extent;
     if (r->from)
         eval(b, r->from, count, point, out);
     for (uint32_t i = 0; i < count; i++) {
@@ -354,7 +360,7 @@ static void reduce_sequential(struct builder *b, const struct kexpr *expr, uint3
                      : expr->type == KT_I32 ? value_i32(b, 0)
                                             : value_f32(b, 0);
         if (out_position)
-            out_position[i] = value_i32(b, r->from ? (int32_t)positions : r->conditions ? -1 : 0);
+            out_position[i] = value_i32(b, r->from || r->conditions ? positions_of(r) : 0);
         if (term_is_wide(b, r, &point[i])) {
             out[i] = value_splat(b, out[i]);
             if (out_position)
@@ -370,9 +376,7 @@ static void reduce_window(struct builder *b, const struct kexpr *expr, uint32_t 
                           const struct lvalue **out, const struct lvalue **out_position)
 {
     const struct kreduce *r = expr->reduce;
-    uint32_t positions = 1;
-    for (uint32_t i = 0; i < r->indices; i++)
-        positions *= (uint32_t)r->index[i]->extent;
+    uint32_t positions = (uint32_t)positions_of(r);
     struct point *p = ARENA_ARRAY(b->arena, struct point, (size_t)count * positions);
     for (uint32_t i = 0; i < count; i++)
         for (uint32_t w = 0; w < positions; w++) {
