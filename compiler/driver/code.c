@@ -1,6 +1,7 @@
-/* From kernel programs to something that runs: one LLVM module for all entries, or an interpreter for each. */
+/* From kernel programs to something that runs: machine code from two LLVM modules, or an interpreter for each entry. */
 #include "compile.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 
 static enum xent_status failed(struct xent_compilation *c, char *message)
@@ -34,27 +35,65 @@ static enum xent_status interpreters(struct xent_compilation *c, struct xent_ent
     return XENT_OK;
 }
 
+/* One LLVM module: the training step's, or that of all other entries, which share kernels. */
+struct part {
+    const struct codegen_target *target;
+    const struct kprogram *programs[ENTRY_COUNT];
+    size_t count;
+    struct codegen_code *code;
+    char *message; /* after a failure; NULL: out of memory */
+};
+
+static void *compile_part(void *context)
+{
+    struct part *part = context;
+    size_t size = 0;
+    struct codegen_module *module = codegen_build(part->target, part->programs, part->count, &part->message);
+    unsigned char *object = module ? codegen_object(module, &size, &part->message) : NULL;
+    codegen_destroy(module);
+    part->code = object ? codegen_load(part->target, object, size, &part->message) : NULL;
+    free(object);
+    return NULL;
+}
+
+/* Both modules at once: the step takes most of the time, and nothing else has to wait for it. */
+static void compile_parts(struct part part[2])
+{
+    pthread_t thread;
+    bool apart = part[0].count && part[1].count && pthread_create(&thread, NULL, compile_part, &part[1]) == 0;
+    for (int i = 0; i < (apart ? 1 : 2); i++)
+        if (part[i].count)
+            compile_part(&part[i]);
+    if (apart)
+        pthread_join(thread, NULL);
+}
+
 static enum xent_status machine_code(struct xent_compilation *c, struct xent_entry *entry)
 {
-    char *message = NULL;
     if (!codegen_target_runs_here(c->target)) {
         diag_error(&c->diags, (struct span){0}, "this machine cannot run code for %s",
                    codegen_target_describe(c->target));
         return XENT_ERROR_ARGUMENT;
     }
-    const struct kprogram *programs[ENTRY_COUNT];
-    for (size_t i = 0; i < c->count; i++)
-        programs[i] = c->entries[i].context.program;
-    size_t size = 0;
-    struct codegen_module *module = codegen_build(c->target, programs, c->count, &message);
-    unsigned char *object = module ? codegen_object(module, &size, &message) : NULL;
-    codegen_destroy(module);
-    c->code = object ? codegen_load(c->target, object, size, &message) : NULL;
-    free(object);
-    if (!c->code)
-        return failed(c, message);
+    struct part part[2] = {{.target = c->target}, {.target = c->target}};
     for (size_t i = 0; i < c->count; i++) {
-        entry[i].run = codegen_find(c->code, programs[i]->name);
+        struct part *its = &part[c->entries[i].kind != ENTRY_STEP];
+        its->programs[its->count++] = c->entries[i].context.program;
+    }
+    compile_parts(part);
+    bool good = true;
+    for (int i = 0; i < 2; i++) {
+        c->code[i] = part[i].code;
+        good = good && (part[i].code || !part[i].count);
+    }
+    if (!good) {
+        char *message = part[0].message ? part[0].message : part[1].message;
+        if (part[0].message)
+            free(part[1].message);
+        return failed(c, message);
+    }
+    for (size_t i = 0; i < c->count; i++) {
+        entry[i].run = codegen_find(c->code[c->entries[i].kind != ENTRY_STEP], c->entries[i].context.program->name);
         if (!entry[i].run)
             return failed(c, NULL);
     }

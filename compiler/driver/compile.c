@@ -255,7 +255,8 @@ void xent_compilation_destroy(struct xent_compilation *c)
         return;
     for (size_t i = 0; i < ENTRY_COUNT; i++)
         kernel_interpreter_destroy(c->entries[i].interpreter);
-    codegen_unload(c->code);
+    codegen_unload(c->code[0]);
+    codegen_unload(c->code[1]);
     codegen_target_destroy(c->target);
     arena_deinit(&c->arena);
     free(c);

@@ -27,7 +27,7 @@ struct xent_compilation {
     struct ast_file *ast;
     struct model_ir *ir;
     struct codegen_target *target;
-    struct codegen_code *code;
+    struct codegen_code *code[2]; /* of the step; of the other entries */
     struct compiled_entry entries[ENTRY_COUNT]; /* `count` of them, in the order of enum entry_kind */
     size_t count;
     uint32_t batch;

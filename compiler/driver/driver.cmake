@@ -5,7 +5,11 @@ if(NOT XENT_CJSON OR NOT XENT_CJSON_INCLUDE)
   message(FATAL_ERROR "cJSON was not found: apt install libcjson-dev")
 endif()
 
-add_library(xent STATIC
+set(xent_layers xent_support xent_lang xent_ir xent_kernel xent_ops xent_build xent_passes xent_llvm)
+foreach(layer ${xent_layers})
+  list(APPEND xent_objects $<TARGET_OBJECTS:${layer}>) # one archive, so that a user links one
+endforeach()
+add_library(xent STATIC ${xent_objects}
   compiler/driver/code.c
   compiler/driver/compile.c
   compiler/driver/config.c
@@ -44,3 +48,7 @@ if(XENT_LLD AND NOT XENT_SANITIZE)
   get_filename_component(xent_lld_folder ${XENT_LLD} DIRECTORY)
   target_link_options(xentc PRIVATE -B${xent_lld_folder} -fuse-ld=lld)
 endif()
+
+include(GNUInstallDirs)
+install(TARGETS xentc xent xent_runtime)
+install(DIRECTORY compiler/include/xent runtime/include/xent DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})

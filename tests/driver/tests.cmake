@@ -1,0 +1,1 @@
+xent_unit_test(driver xent xent_runtime)
