@@ -94,7 +94,9 @@ static bool among(const char *name, size_t length, const char *const *names, siz
 /* "; did you mean `x`?" or "". */
 static const char *suggestion(char *buffer, size_t size, const char *name, const char *const *names, size_t count) {
     const char *near = nearest_name(name, names, count);
-    snprintf(buffer, size, near ? "; did you mean `%s`?" : "", near);
+    *buffer = '\0';
+    if (near)
+        snprintf(buffer, size, "; did you mean `%s`?", near);
     return buffer;
 }
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define REQUIRED 1e300
-#define ABSENT NAN
+#define ABSENT ((double)NAN)
 #define ATTR(name, kind, words, standard, doc) {#name, kind, (standard) == REQUIRED, words, standard, doc}
 #define INT(name, standard, doc) ATTR(name, ATTR_INT, NULL, standard, doc)
 #define BOOL(name, standard, doc) ATTR(name, ATTR_BOOL, NULL, standard, doc)

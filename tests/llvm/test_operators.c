@@ -16,7 +16,7 @@ union element {
 #define TYPES_i KT_I32
 
 static const float floats[16] = {0.0f,    -0.0f,   1.0f,      -2.5f,     3.1415927f, 1e-40f,   -1e-45f, FLT_MIN,
-                                 FLT_MAX, -FLT_MAX, INFINITY, -INFINITY, NAN,        16777217, -1e10f,  0.1f};
+                                 FLT_MAX, -FLT_MAX, INFINITY, -INFINITY, NAN,        16777216.0f, -1e10f,  0.1f};
 static const int32_t ints[16] = {0,     1,      -1,  2,   31,   32,         33, INT_MAX, INT_MIN,
                                  12345, -12345, 255, 256, -256, 0x55555555, 7};
 
