@@ -5,8 +5,8 @@
 #include <string.h>
 
 #define REQUIRED 1e300
-#define ABSENT ((double)NAN)
-#define ATTR(name, kind, words, standard, doc) {#name, kind, (standard) == REQUIRED, words, standard, doc}
+#define ABSENT NAN
+#define ATTR(name, kind, words, standard, doc) {#name, kind, (standard) >= REQUIRED, words, standard, doc}
 #define INT(name, standard, doc) ATTR(name, ATTR_INT, NULL, standard, doc)
 #define BOOL(name, standard, doc) ATTR(name, ATTR_BOOL, NULL, standard, doc)
 #define FLOAT(name, standard, doc) ATTR(name, ATTR_FLOAT, NULL, standard, doc)
