@@ -99,17 +99,17 @@ enum xent_status xent_parameters_save(const struct xent_session *session, const 
 
 /* --- Loading --- */
 
-static enum xent_status match_model(const struct xent_safetensors *file, const struct xent_model *model,
-                                    struct xent_error *error) {
+static enum xent_status open_for_model(const char *path, const struct xent_model *model, struct xent_safetensors **out,
+                                       struct xent_error *error) {
     struct xent_named_shape *expected = calloc(model->states + (size_t)1, sizeof *expected);
     if (!expected)
-        return rt_fail_memory(error, file->path, model->states * sizeof *expected);
+        return rt_fail_memory(error, path, model->states * sizeof *expected);
     uint32_t count = 0;
     for (uint32_t i = 0; i < model->states; i++)
         if (model->state[i].role == XENT_ROLE_PARAMETER)
             expected[count++] = (struct xent_named_shape){model->state[i].name, model->state[i].rank,
                                                           model->state[i].shape};
-    enum xent_status status = xent_safetensors_match(file, expected, count, error);
+    enum xent_status status = xent_safetensors_open(path, expected, count, out, error);
     free(expected);
     return status;
 }
@@ -117,13 +117,12 @@ static enum xent_status match_model(const struct xent_safetensors *file, const s
 enum xent_status xent_parameters_load(struct xent_session *session, const char *path, struct xent_error *error) {
     const struct xent_model *model = session->model;
     struct xent_safetensors *file;
-    enum xent_status status = xent_safetensors_open(path, &file, error);
+    enum xent_status status = open_for_model(path, model, &file, error);
     if (status)
         return status;
     float *values = NULL;
     uint64_t largest = largest_parameter(model);
-    status = match_model(file, model, error);
-    if (!status && !(values = malloc(largest * sizeof *values)))
+    if (!(values = malloc(largest * sizeof *values)))
         status = rt_fail_memory(error, path, largest * sizeof *values);
     for (uint32_t i = 0; !status && i < model->states; i++) {
         if (model->state[i].role != XENT_ROLE_PARAMETER)

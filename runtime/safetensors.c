@@ -15,6 +15,7 @@ struct xent_safetensors_storage {
     char *path;
     struct xent_stored_tensor *tensor;   /* by place */
     const struct xent_stored_tensor **by_name;
+    bool has_gap; /* all is well but that some bytes belong to no tensor */
 };
 
 /* --- Checking places --- */
@@ -49,7 +50,7 @@ static enum xent_status check_sizes(const char *path, const struct rt_header *he
     return XENT_OK;
 }
 
-static enum xent_status check_cover(const char *path, const struct rt_header *header, uint64_t data_size,
+static enum xent_status check_cover(const char *path, const struct rt_header *header, uint64_t data_size, bool *out_gap,
                                     struct xent_error *error) {
     uint64_t reached = 0;
     for (uint32_t i = 0; i < header->count; i++) {
@@ -64,7 +65,8 @@ static enum xent_status check_cover(const char *path, const struct rt_header *he
     uint64_t next = data_size;
     for (uint32_t i = header->count; i-- && header->at[i].begin > reached;)
         next = header->at[i].begin;
-    if (reached < next)
+    *out_gap = reached < next;
+    if (*out_gap)
         return rt_fail(error, XENT_ERROR_DATA, "%s: bytes %" PRIu64 " to %" PRIu64 " of the data belong to no tensor",
                        path, reached, next - 1);
     return XENT_OK;
@@ -124,7 +126,7 @@ static enum xent_status read_tensors(struct xent_safetensors *file, const char *
             qsort(header.at, header.count, sizeof *header.at, compare_places);
         status = index_tensors(file, &header, data, error);
         if (!status)
-            status = check_cover(file->path, &header, data_size, error);
+            status = check_cover(file->path, &header, data_size, &file->storage->has_gap, error);
     }
     free(header.at);
     return status;
@@ -159,17 +161,29 @@ enum xent_status xent_safetensors_parse(const char *path, const void *bytes, siz
     return status;
 }
 
-enum xent_status xent_safetensors_open(const char *path, struct xent_safetensors **out, struct xent_error *error) {
+enum xent_status xent_safetensors_open(const char *path, const struct xent_named_shape *expected, uint32_t count,
+                                       struct xent_safetensors **out, struct xent_error *error) {
     char *bytes;
     size_t size;
+    struct xent_safetensors *file = NULL;
     enum xent_status status = rt_file_read(path, &bytes, &size, error);
     if (status)
         return status;
-    status = xent_safetensors_parse(path, bytes, size, out, error);
-    if (status)
+    status = new_file(path, &file, error);
+    if (status) {
         free(bytes);
+        return status;
+    }
+    file->storage->bytes = bytes;
+    status = read_tensors(file, bytes, size, error);
+    if (expected && (!status || file->storage->has_gap)) {
+        enum xent_status matched = xent_safetensors_match(file, expected, count, error);
+        status = matched ? matched : status;
+    }
+    if (status)
+        xent_safetensors_close(file);
     else
-        (*out)->storage->bytes = bytes;
+        *out = file;
     return status;
 }
 

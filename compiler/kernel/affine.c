@@ -86,7 +86,7 @@ int64_t kaffine_coefficient(const struct kaffine *affine, const struct kindex *i
     return 0;
 }
 
-bool kaffine_is_linear(const struct kaffine *affine)
+bool kaffine_is_plain(const struct kaffine *affine)
 {
     for (uint32_t i = 0; i < affine->count; i++)
         if (affine->term[i].atom->op != KX_INDEX)

@@ -24,6 +24,6 @@ bool kexpr_equal(const struct kexpr *a, const struct kexpr *b);
 /* The coefficient of an index variable that stands alone, 0 when absent. */
 int64_t kaffine_coefficient(const struct kaffine *affine, const struct kindex *index);
 /* Whether every atom is an index variable. */
-bool kaffine_is_linear(const struct kaffine *affine);
+bool kaffine_is_plain(const struct kaffine *affine);
 
 #endif

@@ -16,7 +16,7 @@ enum { RUN = 256 };
 
 /* ---- index arithmetic over slots ---- */
 
-struct linear {
+struct slot_sum {
     int64_t constant;
     uint32_t count;
     struct {
@@ -27,7 +27,7 @@ struct linear {
 
 /* A subscript that is no sum of index variables, or whose dimension has several digits. */
 struct special {
-    struct linear sum;
+    struct slot_sum sum;
     struct node *node; /* instead of `sum`: its i32 value */
     bool uniform;
     int64_t run_factor;   /* of `sum` */
@@ -40,7 +40,7 @@ struct special {
 struct place {
     uint32_t bank;  /* machine.base[bank] */
     uint32_t bytes; /* of an element: 1 or 4 */
-    struct linear address;
+    struct slot_sum address;
     int64_t step;
     uint32_t specials, varying; /* varying: those that are not uniform */
     struct special *special;
@@ -55,7 +55,7 @@ struct located {
 /* ---- nodes ---- */
 
 struct condition {
-    struct linear sum;
+    struct slot_sum sum;
     struct node *node; /* instead */
     int64_t run_factor, limit;
 };
@@ -157,7 +157,7 @@ uint32_t interpret_choose_run(const struct kexpr *value, struct kindex *const *i
 
 /* interpret_eval.c */
 const void *interpret_eval(struct machine *machine, struct node *node, size_t count);
-int64_t interpret_linear(const struct machine *machine, const struct linear *sum);
+int64_t interpret_slot_sum(const struct machine *machine, const struct slot_sum *sum);
 struct located interpret_locate(struct machine *machine, struct place *place, size_t count);
 /* The end of the elements from `i` on that lie side by side (or `step` apart). */
 size_t interpret_stretch(const struct located *at, size_t i, size_t count);

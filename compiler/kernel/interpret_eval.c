@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-int64_t interpret_linear(const struct machine *m, const struct linear *sum)
+int64_t interpret_slot_sum(const struct machine *m, const struct slot_sum *sum)
 {
     int64_t value = sum->constant;
     for (uint32_t i = 0; i < sum->count; i++)
@@ -30,7 +30,7 @@ static void add_varying(struct machine *m, struct special *s, int64_t *offset, s
         for (size_t i = 0; i < count; i++)
             offset[i] += special_offset(s, index[i]);
     } else {
-        int64_t index = interpret_linear(m, &s->sum);
+        int64_t index = interpret_slot_sum(m, &s->sum);
         for (size_t i = 0; i < count; i++)
             offset[i] += special_offset(s, index + (int64_t)i * s->run_factor);
     }
@@ -38,12 +38,12 @@ static void add_varying(struct machine *m, struct special *s, int64_t *offset, s
 
 struct located interpret_locate(struct machine *m, struct place *place, size_t count)
 {
-    struct located at = {.address = interpret_linear(m, &place->address), .step = place->step, .unit = 1};
+    struct located at = {.address = interpret_slot_sum(m, &place->address), .step = place->step, .unit = 1};
     for (uint32_t i = 0; i < place->specials; i++) {
         struct special *s = &place->special[i];
         if (!s->uniform)
             continue;
-        int64_t index = s->node ? *(const int32_t *)interpret_eval(m, s->node, 1) : interpret_linear(m, &s->sum);
+        int64_t index = s->node ? *(const int32_t *)interpret_eval(m, s->node, 1) : interpret_slot_sum(m, &s->sum);
         at.address += special_offset(s, index);
     }
     if (place->varying == 0)
@@ -53,7 +53,7 @@ struct located interpret_locate(struct machine *m, struct place *place, size_t c
         while (s->uniform)
             s++;
         if (!s->node && s->table && s->run_factor == 1) {
-            int64_t index = interpret_linear(m, &s->sum);
+            int64_t index = interpret_slot_sum(m, &s->sum);
             assert(index >= 0 && index + (int64_t)count <= s->extent);
             at.offset = s->table + index;
             at.unit = s->unit;

@@ -39,9 +39,9 @@ static uint32_t run_slot(struct preparer *p)
 
 /* ---- places ---- */
 
-static bool to_linear(struct preparer *p, const struct kaffine *sum, struct linear *out, int64_t factor)
+static bool to_slot_sum(struct preparer *p, const struct kaffine *sum, struct slot_sum *out, int64_t factor)
 {
-    if (!kaffine_is_linear(sum))
+    if (!kaffine_is_plain(sum))
         return false;
     out->constant += factor * sum->constant;
     for (uint32_t i = 0; i < sum->count; i++) {
@@ -77,7 +77,7 @@ static void add_special(struct preparer *p, struct place *place, const struct kl
     struct special *s = &place->special[place->specials++];
     const struct kdigit *digit = interpret_plain_digit(layout, dim);
     *s = (struct special){.extent = extent, .unit = 1, .uniform = true};
-    if (sum && to_linear(p, sum, &s->sum, 1)) {
+    if (sum && to_slot_sum(p, sum, &s->sum, 1)) {
         s->run_factor = p->run ? kaffine_coefficient(sum, p->run) : 0;
         s->uniform = s->run_factor == 0;
     } else {
@@ -103,7 +103,7 @@ static void build_place(struct preparer *p, struct place *place, uint32_t bank, 
         struct kaffine sum;
         const struct kdigit *digit = interpret_plain_digit(layout, d);
         bool affine = kaffine_of(subscript[d], &sum);
-        if (digit && affine && to_linear(p, &sum, &place->address, digit->stride))
+        if (digit && affine && to_slot_sum(p, &sum, &place->address, digit->stride))
             place->step += p->run ? digit->stride * kaffine_coefficient(&sum, p->run) : 0;
         else
             add_special(p, place, layout, d, extent[d], subscript[d], affine ? &sum : NULL);
@@ -242,7 +242,7 @@ static bool build_conditions(struct preparer *p, const struct kreduce *from, str
         struct condition *c = &r->condition[i];
         struct kaffine sum;
         c->limit = from->condition[i].limit;
-        if (kaffine_of(from->condition[i].value, &sum) && to_linear(p, &sum, &c->sum, 1)) {
+        if (kaffine_of(from->condition[i].value, &sum) && to_slot_sum(p, &sum, &c->sum, 1)) {
             c->run_factor = p->run ? kaffine_coefficient(&sum, p->run) : 0;
             uniform &= c->run_factor == 0;
         } else {

@@ -71,7 +71,7 @@ static uint32_t present(struct machine *m, struct reduction *r, size_t count, st
             if (c->node) {
                 kept += split(m, r, c, from[s], to + kept);
             } else {
-                to[kept] = clip(interpret_linear(m, &c->sum), c->run_factor, c->limit, from[s]);
+                to[kept] = clip(interpret_slot_sum(m, &c->sum), c->run_factor, c->limit, from[s]);
                 kept += to[kept].end > to[kept].begin;
             }
         }
@@ -136,7 +136,7 @@ static const float *pointer(const struct machine *m, const struct node *load, co
     return base + (at->offset ? at->offset[i] : (int64_t)i * at->step);
 }
 
-static int64_t slot_factor(const struct linear *sum, uint32_t slot)
+static int64_t slot_factor(const struct slot_sum *sum, uint32_t slot)
 {
     for (uint32_t i = 0; i < sum->count; i++)
         if (sum->term[i].slot == slot)
@@ -170,7 +170,7 @@ static struct segment inner_range(struct machine *m, const struct reduction *r, 
     struct segment range = {0, (uint32_t)count};
     m->slot[slot] = 0;
     for (uint32_t i = 0; i < r->conditions; i++)
-        range = clip(interpret_linear(m, &r->condition[i].sum), slot_factor(&r->condition[i].sum, slot),
+        range = clip(interpret_slot_sum(m, &r->condition[i].sum), slot_factor(&r->condition[i].sum, slot),
                      r->condition[i].limit, range);
     return range;
 }

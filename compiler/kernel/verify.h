@@ -5,7 +5,7 @@
 #include "affine.h"
 #include "kernel.h"
 
-/* What is known where an expression stands: least <= linear part of `sum` <= most. */
+/* What is known where an expression stands: least <= terms of `sum` <= most. */
 struct kfact {
     struct kaffine sum; /* constant 0 */
     int64_t least, most;

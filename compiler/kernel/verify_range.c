@@ -20,8 +20,8 @@ static int64_t times(int64_t a, int64_t b)
     return __builtin_mul_overflow(a, b, &product) ? ((a < 0) == (b < 0) ? LIMIT : -LIMIT) : clamp(product);
 }
 
-/* 1 when both have the same linear part, -1 when one is the other's negative, else 0. */
-static int same_linear_part(const struct kaffine *a, const struct kaffine *b)
+/* 1 when both have the same terms, -1 when one is the other's negative, else 0. */
+static int same_terms(const struct kaffine *a, const struct kaffine *b)
 {
     int sign = 0;
     if (a->count != b->count)
@@ -46,7 +46,7 @@ static struct krange apply_facts(const struct kverifier *v, const struct kaffine
 {
     for (size_t i = 0; i < v->facts.count; i++) {
         const struct kfact *fact = &v->facts.at[i];
-        int sign = same_linear_part(sum, &fact->sum);
+        int sign = same_terms(sum, &fact->sum);
         if (sign == 0)
             continue;
         int64_t least = sign > 0 ? fact->least : -fact->most, most = sign > 0 ? fact->most : -fact->least;

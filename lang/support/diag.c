@@ -9,7 +9,8 @@
 enum {
     WINDOW = 100, /* columns of an excerpt */
     BEFORE = 60,  /* of them before the caret, where the line is longer */
-    QUOTED = 60   /* characters that diag_escape keeps */
+    QUOTED = 60,  /* characters that diag_escape keeps */
+    LONGEST = 600 /* of a message: a name may be as long as the text */
 };
 
 void diag_init(struct diag_list *list, struct arena *arena, const struct source_map *map)
@@ -21,7 +22,8 @@ static void add(struct diag_list *list, enum diag_kind kind, struct span span, c
 {
     if (list->errors > DIAG_MAX_ERRORS)
         return;
-    struct diag d = {kind, span, arena_vprintf(list->arena, format, args)};
+    const char *message = arena_vprintf(list->arena, format, args);
+    struct diag d = {kind, span, utf8_escape(list->arena, message, strlen(message), LONGEST)};
     vec_push(list->arena, &list->items, d);
 }
 

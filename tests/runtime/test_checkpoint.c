@@ -269,7 +269,7 @@ static void foreign(void) {
         puts("    (skipped: XENT_ORACLE is not set)");
         return;
     }
-    CHECK_OK(xent_safetensors_open(path, &file, &error));
+    CHECK_OK(xent_safetensors_open(path, NULL, 0, &file, &error));
     const struct xent_stored_tensor *l1 = xent_safetensors_find(file, "l1.weight");
     CU_ASSERT_PTR_NOT_NULL_FATAL(l1);
     CU_ASSERT(file->count == 10 && l1->rank == 2 && l1->shape[0] == 512 && l1->shape[1] == 784);

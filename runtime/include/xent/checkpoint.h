@@ -43,10 +43,12 @@ struct xent_safetensors {
     struct xent_safetensors_storage *storage;
 };
 
-/* Reads and checks a whole file. Only F32 tensors of rank <= XENT_MAX_RANK are accepted. */
-XENT_API enum xent_status xent_safetensors_open(const char *path, struct xent_safetensors **out,
+/* Reads and checks a whole file. Only F32 tensors of rank <= XENT_MAX_RANK are accepted. With `expected` (NULL: any
+ * tensors) the file must hold exactly these, as xent_safetensors_match says; that comes before bytes of no tensor. */
+XENT_API enum xent_status xent_safetensors_open(const char *path, const struct xent_named_shape *expected,
+                                                uint32_t count, struct xent_safetensors **out,
                                                 struct xent_error *error);
-/* The same from bytes in memory, which must outlive the result; `path` is for messages. */
+/* Any tensors, from bytes in memory, which must outlive the result; `path` is for messages. */
 XENT_API enum xent_status xent_safetensors_parse(const char *path, const void *bytes, size_t size,
                                                  struct xent_safetensors **out, struct xent_error *error);
 XENT_API void xent_safetensors_close(struct xent_safetensors *file); /* NULL is allowed */
