@@ -160,8 +160,8 @@ static void tell_end(const struct training *training, const struct xent_train_re
         json_add_number(object, "seconds", result->seconds, 6);
         json_line(stdout, object);
     } else if (training->progress.mode != PROGRESS_QUIET && result->end != XENT_END_EPOCHS) {
-        printf("ended (%s) after %" PRIu64 " steps, loss %.6g\n", reasons[result->end], result->steps,
-               (double)result->loss);
+        printf("%s %" PRIu64 " steps, loss %.6g\n", result->end == XENT_END_STOPPED ? "interrupted after" : "ended after",
+               result->steps, (double)result->loss);
     }
 }
 
