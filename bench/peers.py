@@ -283,6 +283,7 @@ def infer(contender):
 def make(options):
     import numpy
 
+    sys.dont_write_bytecode = True
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
     import mnist
     import network as networks
