@@ -217,6 +217,7 @@ static int finish(struct training *training, enum xent_status ended, const struc
 static int train(struct training *training)
 {
     const struct options *options = training->options;
+    catch_signals(); /* from here on there may be temporary files */
     int status = check_outputs(training);
     if (status != EXIT_OK)
         return status;
@@ -249,8 +250,9 @@ static int train(struct training *training)
     how->on_epoch = on_epoch;
     how->context = training;
     how->stop = &stop_requested;
+    if (stop_requested)
+        return report("interrupted before the first step");
     tell_start(training);
-    catch_signals();
     struct xent_train_result result;
     enum xent_status ended = xent_train(training->session, training->train, how, &result, &error);
     return finish(training, ended, &error, &result);

@@ -34,7 +34,7 @@ static const char *example_shape(struct arena *arena, const struct tensor_type *
 {
     struct text text;
     text_init(&text, arena);
-    if (type->rank == 0)
+    if (type->rank == 0 || (type->rank == 1 && type->dim[0] == DIM_N && !type->classes))
         return "scalar";
     type_print_example(type, &text);
     return text_string(&text);
