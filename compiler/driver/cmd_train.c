@@ -40,6 +40,7 @@ static void catch_signals(void)
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    signal(SIGPIPE, SIG_IGN); /* whoever read along has gone: the training has not */
 }
 
 /* "NAME.safetensors" in the current folder, for a model in ".../NAME.net". */

@@ -2,13 +2,11 @@
 #include "commands.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
 
 int main(int argc, char **argv)
 {
     struct options options;
-    signal(SIGPIPE, SIG_IGN); /* a closed pipe is a write error like any other */
     if (argc < 2) {
         help_overview(stderr);
         return EXIT_USAGE;

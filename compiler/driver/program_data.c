@@ -69,6 +69,8 @@ static int64_t address_of(const struct program_data *data, const struct kvar *va
 
 static char *place_of(const struct program_data *data, const struct kvar *var)
 {
+    if (var->place == KP_CONST)
+        return (char *)(uintptr_t)var->value; /* nothing writes there */
     return var->place == KP_DATA ? data->block[var->slot] : (char *)data->arena + var->offset;
 }
 
@@ -175,6 +177,8 @@ static int read_input(struct arena *arena, const struct kprogram *program, const
     if (!equals)
         return help_usage(options, "--input must be NAME=FILE, not \"%s\"", argument);
     out->var = var_named(program, argument, (size_t)(equals - argument));
+    if (out->var && out->var->place == KP_CONST)
+        return report("%s is a const of %s, which has its values", out->var->name, program->name);
     if (!out->var)
         return report("%s has no buffer \"%.*s\"", program->name, (int)(equals - argument), argument);
     out->path = equals + 1;
@@ -297,7 +301,7 @@ int program_data_fill(struct program_data *data, struct arena *arena, const stru
     struct limits limits = {data, program, NULL, ARENA_ARRAY(arena, int64_t, program->vars.count + 1)};
     find_limits(&limits);
     for (size_t i = 0; i < program->vars.count; i++)
-        if (program->vars.at[i]->place != KP_ARENA)
+        if (program->vars.at[i]->place == KP_DATA || program->vars.at[i]->place == KP_STATE)
             fill_random(data, program->vars.at[i], (uint32_t)i, seed, limits.limit[i] ? limits.limit[i] : DEFAULT_LIMIT);
     for (size_t i = 0; i < options->input.count && status == EXIT_OK; i++)
         status = fill_input(data, &inputs[i]);
@@ -327,7 +331,7 @@ static bool is_overwritten(const struct kprogram *program, const struct kvar *va
     for (size_t i = 0; i < program->vars.count; i++) {
         const struct kvar *other = program->vars.at[i];
         int64_t other_end = other->offset + other->layout.elements * (int64_t)type_bytes(other->type);
-        if (other != var && other->place != KP_DATA && other->offset < end && var->offset < other_end &&
+        if (other != var && kvar_in_arena(other) && other->offset < end && var->offset < other_end &&
             last_write(program, other) > written)
             return true;
     }
@@ -368,7 +372,7 @@ void program_data_print(const struct program_data *data, const struct kprogram *
         for (uint32_t d = 0; d < var->rank; d++)
             fprintf(out, "%s%" PRId64, d ? ", " : "", extent_of(data, var, d));
         fputc(']', out);
-        if (var->place != KP_DATA && is_overwritten(program, var))
+        if (kvar_in_arena(var) && is_overwritten(program, var))
             fputs("  its memory was used again\n", out);
         else
             print_var(data, var, out);
