@@ -115,7 +115,7 @@ struct loop_frame loop_open(struct builder *b, const struct lterm *var, const st
                             const struct laffine *hi, uint32_t his);
 void loop_close(struct builder *b, const struct loop_frame *frame, uint32_t carries, struct lcarried *carried);
 
-/* ---- loops_eval.c ---- */
+/* ---- loops_index.c, loops_eval.c ---- */
 struct lsignature {
     VEC(uint64_t) words;
 };
@@ -143,8 +143,9 @@ struct laddress {
     int64_t stride;
     const struct lvalue *index;
 };
+const struct lvalue *eval_load(struct builder *b, const struct kexpr *expr, const struct point *point);
+const struct lvalue *eval_one(struct builder *b, const struct kexpr *expr, const struct point *point);
 struct laddress eval_address(struct builder *b, const struct kbuffer *buffer, const struct lindex *subscript);
-bool schedule_unrolls(const struct kernel *kernel, const struct kindex *index);
 
 /* ---- loops.c ---- */
 bool loops_reads(const struct kexpr *expr, const struct kbuffer *buffer);
@@ -170,5 +171,17 @@ bool store_transposes(struct builder *b, const struct kstatement *statement, con
 /* Values of a reduction (and positions of a max_at, when out_position is not NULL) for points that all differ. */
 void eval_reduce(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point,
                  const struct lvalue **out, const struct lvalue **out_position);
+
+/* acc[pick[i]] = fma(a, b, acc[pick[i]]) for each point. */
+void loops_accumulate_products(struct builder *b, const struct kreduce *r, const struct point *point, uint32_t count,
+                               const struct lvalue **acc, const uint32_t *pick);
+/* Whether a term, condition or start of the reduction may differ from lane to lane. */
+bool loops_term_is_wide(struct builder *b, const struct kreduce *r, const struct point *point);
+
+/* ---- loops_batch.c ---- */
+void reduce_tree(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point,
+                 const struct lvalue **out);
+void reduce_blocks(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point,
+                   const struct lvalue **out);
 
 #endif
