@@ -236,7 +236,7 @@ def train(contender, random, examples, batch, seconds, limit):
     first_step = warm_up(contender, random, examples, batch)
     steps_of_epoch = -(-examples // batch)
     times, epochs, done, clock = [], [], 0, time.perf_counter
-    begin = clock()
+    begin, begin_cpu = clock(), time.process_time()
     over = False
     while not over:
         epoch_begin = clock()
@@ -252,13 +252,14 @@ def train(contender, random, examples, batch, seconds, limit):
                 break
         else:
             epochs.append(clock() - epoch_begin)
+    cpu = (time.process_time() - begin_cpu) / done * steps_of_epoch
     whole = len(epochs)
     if not epochs:
         epochs = [(clock() - begin) / done * steps_of_epoch]
     times.sort()
     return {"steps": done, "whole_epochs": whole, "epoch_min": min(epochs), "epoch_median": median(sorted(epochs)),
             "s_epoch_p05": times[len(times) // 20] * steps_of_epoch, "s_epoch_p50": median(times) * steps_of_epoch,
-            "first_step_s": first_step}
+            "cpu_epoch": cpu, "first_step_s": first_step}
 
 
 def median(ordered):
