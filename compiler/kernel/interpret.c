@@ -113,17 +113,25 @@ static struct prepared_kernel *find_prepared(struct kinterpreter *interpreter, c
     return &interpreter->kernels[i];
 }
 
+static char *base_of(const struct kvar *var, void *arena, const void *const *data)
+{
+    switch (var->place) { /* data sets and tables are only read: kernel_verify sees to it */
+    case KP_DATA: return (char *)(uintptr_t)data[var->slot];
+    case KP_CONST: return (char *)(uintptr_t)var->value;
+    case KP_STATE:
+    case KP_ARENA: break;
+    }
+    return (char *)arena + var->offset;
+}
+
 static void run_call(struct kinterpreter *interpreter, const struct kcall *call, void *arena, const void *const *data,
                      const union xent_scalar *scalars)
 {
     struct machine *m = &interpreter->machine;
     struct prepared_kernel *k = find_prepared(interpreter, call->kernel);
     size_t buffers = k->kernel->buffers.count, at = 0;
-    for (size_t i = 0; i < buffers; i++) {
-        const struct kvar *var = call->argument[i];
-        /* A data set is only read: kernel_verify sees to it. */
-        m->base[i] = var->place == KP_DATA ? (char *)(uintptr_t)data[var->slot] : (char *)arena + var->offset;
-    }
+    for (size_t i = 0; i < buffers; i++)
+        m->base[i] = base_of(call->argument[i], arena, data);
     for (size_t i = 0; i < k->lets.count; i++) {
         m->base[buffers + i] = interpreter->scratch + at;
         at += let_bytes(k->lets.at[i]);

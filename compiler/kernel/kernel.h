@@ -189,7 +189,6 @@ struct ktile {
 struct kschedule {
     const char *lanes; /* this index lies in the vector lanes; NULL: scalar code */
     VEC(struct ktile) tile;
-    VEC(struct ktile) block;       /* `block n 64`: this reduction index in blocks, partial sums stored between them */
     VEC(const char *) order;       /* loops outside in; indices not named follow in the store's order */
     VEC(const char *) unroll;      /* reduction indices unrolled in full */
     VEC(const char *) prefetch;    /* inout buffers whose next tile is prefetched for writing */
@@ -211,7 +210,8 @@ struct kernel {
 enum kplace {
     KP_DATA,  /* outside memory, by xent_call.data[slot] */
     KP_STATE, /* arena, at the same offset in every entry */
-    KP_ARENA  /* arena, scratch */
+    KP_ARENA, /* arena, scratch */
+    KP_CONST  /* a table of the program itself: f32, dense, only read */
 };
 struct kvar { /* a buffer of a program */
     const char *name;
@@ -221,8 +221,10 @@ struct kvar { /* a buffer of a program */
     struct klayout layout;
     enum kplace place;
     int64_t offset; /* bytes in the arena */
+    const float *value; /* KP_CONST: [layout.elements] */
     struct span span;
 };
+static inline bool kvar_in_arena(const struct kvar *var) { return var->place == KP_STATE || var->place == KP_ARENA; }
 struct kcall {
     const struct kernel *kernel; /* NULL: a barrier */
     const struct kvar **argument;        /* for each kernel buffer */

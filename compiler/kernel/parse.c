@@ -4,6 +4,7 @@
 #include "math_functions.h"
 #include "syntax.h"
 
+#include <math.h>
 #include <string.h>
 
 /* ---- tokens ---- */
@@ -76,6 +77,20 @@ bool kparse_integer(struct kparser *p, const char *what, int64_t *out)
         return false;
     }
     *out = p->token.integer;
+    kparse_next(p);
+    return true;
+}
+
+bool kparse_f32(struct kparser *p, float *out)
+{
+    if (p->token.kind == KTOK_FLOAT)
+        *out = p->token.number;
+    else if (kparse_is_word(p, "inf"))
+        *out = INFINITY;
+    else if (kparse_is_word(p, "nan"))
+        *out = NAN;
+    else
+        return false;
     kparse_next(p);
     return true;
 }
@@ -158,31 +173,68 @@ static bool parse_scalar(struct kparser *p)
     return true;
 }
 
-/* data NAME : SHAPE slot N | state NAME : SHAPE at OFFSET | arena NAME : SHAPE at OFFSET */
-static bool parse_var(struct kparser *p, enum kplace place)
+/* slot N | at OFFSET */
+static bool parse_place(struct kparser *p, struct kvar *var)
 {
-    struct kvar *var = ARENA_NEW(p->arena, struct kvar);
-    struct span span = p->token.span;
+    bool data = var->place == KP_DATA;
+    const char *word = data ? "slot" : "at";
     int64_t slot = 0;
-    var->place = place;
-    var->span = span;
-    if (!(var->name = kparse_name(p, "a buffer's name")) || !kparse_expect(p, ":", "behind the buffer's name") ||
-        !kparse_type(p, &var->type) || !kparse_shape(p, &var->rank, var->extent, &var->layout))
-        return false;
-    const char *word = place == KP_DATA ? "slot" : "at";
     if (!kparse_accept_word(p, word)) {
         kparse_unexpected(p, word);
         return false;
     }
     struct span number = p->token.span;
-    if (!kparse_integer(p, place == KP_DATA ? "a slot" : "an offset in bytes", place == KP_DATA ? &slot : &var->offset))
+    if (!kparse_integer(p, data ? "a slot" : "an offset in bytes", data ? &slot : &var->offset))
         return false;
     if (slot > 1000) {
         diag_error(p->diags, number, "slot %lld is beyond any", (long long)slot);
         return false;
     }
     var->slot = (uint32_t)slot;
-    if (!check_new(p, span, p->program->vars.at, p->program->vars.count, var->name))
+    return true;
+}
+
+/* = [ VALUE, ... ], the last index fastest */
+static bool parse_values(struct kparser *p, struct kvar *var)
+{
+    VEC(float) values = {0};
+    if (!kparse_expect(p, "=", "before the values"))
+        return false;
+    struct span open = p->token.span;
+    if (!kparse_expect(p, "[", "before the values"))
+        return false;
+    do {
+        float value;
+        bool minus = kparse_accept(p, "-");
+        if (!kparse_f32(p, &value)) {
+            kparse_unexpected(p, "an f32 number");
+            return false;
+        }
+        vec_push(p->arena, &values, minus ? -value : value);
+    } while (kparse_accept(p, ","));
+    if (!kparse_expect(p, "]", "behind the values"))
+        return false;
+    if ((int64_t)values.count != var->layout.elements) {
+        diag_error(p->diags, open, "%s needs %lld values, not %zu",
+                   diag_escape(p->arena, var->name, strlen(var->name)), (long long)var->layout.elements, values.count);
+        return false;
+    }
+    var->value = values.at;
+    return true;
+}
+
+/* data NAME : SHAPE slot N | state NAME : SHAPE at OFFSET | arena NAME : SHAPE at OFFSET
+ * | const NAME : SHAPE = [ VALUE, ... ] */
+static bool parse_var(struct kparser *p, enum kplace place)
+{
+    struct kvar *var = ARENA_NEW(p->arena, struct kvar);
+    struct span span = p->token.span;
+    var->place = place;
+    var->span = span;
+    if (!(var->name = kparse_name(p, "a buffer's name")) || !kparse_expect(p, ":", "behind the buffer's name") ||
+        !kparse_type(p, &var->type) || !kparse_shape(p, &var->rank, var->extent, &var->layout) ||
+        !(place == KP_CONST ? parse_values : parse_place)(p, var) ||
+        !check_new(p, span, p->program->vars.at, p->program->vars.count, var->name))
         return false;
     vec_push(p->arena, &p->program->vars, var);
     return true;
@@ -313,8 +365,8 @@ static bool parse_call(struct kparser *p)
 
 static bool parse_item(struct kparser *p)
 {
-    static const char *const words[] = {"arith", "memory", "flops",  "scalar", "data",   "state",
-                                        "arena", "fn",     "kernel", "call",   "barrier"};
+    static const char *const words[] = {"arith", "memory", "flops", "scalar", "data", "state",
+                                        "arena", "const",  "fn",    "kernel", "call", "barrier"};
     if (kparse_accept_word(p, "arith"))
         return parse_arith(p);
     if (kparse_accept_word(p, "memory"))
@@ -329,6 +381,8 @@ static bool parse_item(struct kparser *p)
         return parse_var(p, KP_STATE);
     if (kparse_accept_word(p, "arena"))
         return parse_var(p, KP_ARENA);
+    if (kparse_accept_word(p, "const"))
+        return parse_var(p, KP_CONST);
     if (kparse_accept_word(p, "fn"))
         return parse_function(p);
     if (kparse_accept_word(p, "kernel"))
@@ -355,7 +409,7 @@ static void derive_memory(struct kprogram *program)
     for (size_t i = 0; i < program->vars.count; i++) {
         const struct kvar *var = program->vars.at[i];
         int64_t bytes, end;
-        if (var->place == KP_DATA)
+        if (!kvar_in_arena(var))
             continue;
         if (__builtin_mul_overflow(var->layout.elements, var->type == KT_U8 ? 1 : 4, &bytes) ||
             __builtin_add_overflow(bytes, var->offset, &end) || __builtin_add_overflow(end, 63, &end))

@@ -47,6 +47,8 @@ bool kparse_expect(struct kparser *parser, const char *sign, const char *where);
 /* A name, or NULL after the message "expected WHAT, got ...". */
 const char *kparse_name(struct kparser *parser, const char *what);
 bool kparse_integer(struct kparser *parser, const char *what, int64_t *out);
+/* An f32 constant: a number with `.` or `e`, `inf` or `nan`. False without a message when there is none. */
+bool kparse_f32(struct kparser *parser, float *out);
 void kparse_unexpected(struct kparser *parser, const char *expected);
 /* Skips to the next token that begins a line (or to a closing brace). */
 void kparse_skip_line(struct kparser *parser);

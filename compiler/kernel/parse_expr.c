@@ -3,7 +3,6 @@
 #include "math_functions.h"
 #include "syntax.h"
 
-#include <math.h>
 #include <string.h>
 
 static struct kexpr *parse_at(struct kparser *p, int weakest);
@@ -289,20 +288,11 @@ static struct kexpr *parse_integer_constant(struct kparser *p, bool negative)
     return kx_i32(p->arena, (int32_t)value);
 }
 
-/* A number, `inf` or `nan`, with the sign that stood before it; NULL without a message when there is none. */
+/* With the sign that stood before it; NULL without a message when there is none. */
 static struct kexpr *parse_number(struct kparser *p, bool negative)
 {
     float value;
-    if (p->token.kind == KTOK_FLOAT)
-        value = p->token.number;
-    else if (kparse_is_word(p, "inf"))
-        value = INFINITY;
-    else if (kparse_is_word(p, "nan"))
-        value = NAN;
-    else
-        return NULL;
-    kparse_next(p);
-    return kx_f32(p->arena, negative ? -value : value);
+    return kparse_f32(p, &value) ? kx_f32(p->arena, negative ? -value : value) : NULL;
 }
 
 static bool is_number(const struct kparser *p)

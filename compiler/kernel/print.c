@@ -180,7 +180,6 @@ static void print_schedule(const struct kschedule *schedule, struct text *out)
     text_add(out, "schedule");
     print_names("lanes", &schedule->lanes, schedule->lanes != NULL, &separator, out);
     print_sizes("tile", schedule->tile.at, schedule->tile.count, &separator, out);
-    print_sizes("block", schedule->block.at, schedule->block.count, &separator, out);
     print_names("order", schedule->order.at, schedule->order.count, &separator, out);
     print_names("unroll", schedule->unroll.at, schedule->unroll.count, &separator, out);
     print_names("prefetch", schedule->prefetch.at, schedule->prefetch.count, &separator, out);
@@ -223,14 +222,32 @@ static void print_function(const struct kfunction *function, struct text *out)
     text_add(out, "\n  }\n");
 }
 
+static void print_values(const struct kvar *var, size_t line_start, struct text *out)
+{
+    const char *separator = "";
+    text_add(out, " = [");
+    for (int64_t i = 0; i < var->layout.elements; i++) {
+        struct text part;
+        text_init(&part, out->arena);
+        ksyntax_add_f32(&part, var->value[i]);
+        add_wrapped(out, &line_start, separator, &part);
+        separator = ", ";
+    }
+    text_add(out, "]\n");
+}
+
 static void print_var(const struct kvar *var, struct text *out)
 {
-    static const char *const places[] = {[KP_DATA] = "data", [KP_STATE] = "state", [KP_ARENA] = "arena"};
+    static const char *const places[] = {
+        [KP_DATA] = "data", [KP_STATE] = "state", [KP_ARENA] = "arena", [KP_CONST] = "const"};
+    size_t line_start = out->count;
     text_printf(out, "  %s ", places[var->place]);
     ksyntax_add_name(out, var->name);
     text_add(out, ": ");
     print_shape(var->type, var->rank, var->extent, &var->layout, out);
-    if (var->place == KP_DATA)
+    if (var->place == KP_CONST)
+        print_values(var, line_start, out);
+    else if (var->place == KP_DATA)
         text_printf(out, " slot %u\n", var->slot);
     else
         text_printf(out, " at %lld\n", (long long)var->offset);

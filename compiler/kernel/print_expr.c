@@ -53,7 +53,7 @@ static void print_reduce(const struct kreduce *reduce, struct text *out)
     text_add(out, ")");
 }
 
-static void print_f32(float value, struct text *out)
+void ksyntax_add_f32(struct text *out, float value)
 {
     if (isnan(value))
         text_add(out, "nan");
@@ -110,7 +110,7 @@ static void print_at(const struct kexpr *expr, enum kprecedence weakest, struct 
     if (precedence < weakest)
         text_add(out, "(");
     switch (expr->op) {
-    case KX_CONST_F32: print_f32(expr->f32, out); break;
+    case KX_CONST_F32: ksyntax_add_f32(out, expr->f32); break;
     case KX_CONST_I32: text_printf(out, "%d", expr->i32); break;
     case KX_CONST_BOOL: text_add(out, expr->i32 ? "true" : "false"); break;
     case KX_INDEX: ksyntax_add_name(out, expr->index->name); break;

@@ -35,5 +35,7 @@ bool ksyntax_reserved(const char *word);
 bool ksyntax_plain_name(const char *name);
 /* A name as it is written: quoted when it is not plain or reserved. */
 void ksyntax_add_name(struct text *out, const char *name);
+/* print_expr.c: a constant that reads back as this value. */
+void ksyntax_add_f32(struct text *out, float value);
 
 #endif

@@ -127,8 +127,19 @@ static int64_t var_bytes(const struct kvar *var)
 
 static bool overlap(const struct kvar *a, const struct kvar *b)
 {
-    return a->place != KP_DATA && b->place != KP_DATA && a->offset < b->offset + var_bytes(b) &&
+    return kvar_in_arena(a) && kvar_in_arena(b) && a->offset < b->offset + var_bytes(b) &&
            b->offset < a->offset + var_bytes(a);
+}
+
+static bool check_table(struct kverifier *v, const struct kvar *var)
+{
+    struct klayout dense = klayout_dense(var->rank, var->extent);
+    if (var->type == KT_F32 && var->value && var->layout.count == dense.count &&
+        memcmp(var->layout.digit, dense.digit, dense.count * sizeof *dense.digit) == 0)
+        return true;
+    kverify_error(v, var->span, "%s: a const is f32, its rows dense, and has a value for each element",
+                  escaped(v, var->name));
+    return false;
 }
 
 static bool check_var(struct kverifier *v, const struct kvar *var)
@@ -141,6 +152,8 @@ static bool check_var(struct kverifier *v, const struct kvar *var)
         kverify_error(v, var->span, "%s: there are no buffers of bool", name);
         return false;
     }
+    if (var->place == KP_CONST)
+        return check_table(v, var);
     if (var->place == KP_DATA)
         return true;
     if (var->offset < 0 || var->offset % 4 != 0 || __builtin_add_overflow(var->offset, var_bytes(var), &end) ||
@@ -224,9 +237,9 @@ static bool check_arguments(struct kverifier *v, const struct kcall *call)
                           escaped(v, actual->name), escaped(v, formal->name));
             fits = false;
         }
-        if (formal->access != KA_IN && actual->place == KP_DATA) {
-            kverify_error(v, call->span, "call of %s: the data set %s cannot be written", name,
-                          escaped(v, actual->name));
+        if (formal->access != KA_IN && !kvar_in_arena(actual)) {
+            kverify_error(v, call->span, "call of %s: the %s %s cannot be written", name,
+                          actual->place == KP_DATA ? "data set" : "const", escaped(v, actual->name));
             fits = false;
         }
         for (size_t j = 0; fits && j < kernel->buffers.count; j++) {

@@ -20,16 +20,16 @@ struct program_emitter {
 static int64_t var_bytes(const struct kvar *var) { return var->layout.elements * emit_bytes(var->type); }
 
 static bool overlap(const struct kvar *a, const struct kvar *b) {
-    if (a->place == KP_DATA || b->place == KP_DATA)
-        return a->place == b->place && a->slot == b->slot;
-    return a->offset < b->offset + var_bytes(b) && b->offset < a->offset + var_bytes(a);
+    if (a->place == KP_DATA && b->place == KP_DATA)
+        return a->slot == b->slot;
+    return kvar_in_arena(a) && kvar_in_arena(b) && a->offset < b->offset + var_bytes(b) && b->offset < a->offset + var_bytes(a);
 }
 
 static void consider_call(const struct kcall *call, struct emit_argument *arguments) {
     const struct kernel *kernel = call->kernel;
     for (size_t i = 0; i < kernel->buffers.count; i++) {
         const struct kvar *var = call->argument[i];
-        if (var->place == KP_DATA || var->offset % 64)
+        if (var->place == KP_DATA || (kvar_in_arena(var) && var->offset % 64))
             arguments[i].align = emit_bytes(var->type);
         for (size_t j = 0; j < kernel->buffers.count; j++) {
             bool written = kernel->buffers.at[i]->access != KA_IN || kernel->buffers.at[j]->access != KA_IN;
@@ -84,9 +84,32 @@ static void load_call(struct program_emitter *p) {
         p->scalar[program->scalars.at[i]->number] = load_scalar(p, program->scalars.at[i]);
 }
 
+/* The values, and behind them room for a whole vector to be read. Tables that are equal are one global: LLVM has each
+ * constant once. */
+static LLVMValueRef table(struct emit_module *m, const struct kvar *var) {
+    enum { VECTOR = 16 };
+    size_t elements = (size_t)var->layout.elements, padded = (elements + VECTOR - 1) / VECTOR * VECTOR;
+    LLVMValueRef *values = ARENA_ARRAY(m->arena, LLVMValueRef, padded);
+    for (size_t i = 0; i < padded; i++)
+        values[i] = LLVMConstReal(m->f32, i < elements ? (double)var->value[i] : 0);
+    LLVMValueRef list = LLVMConstArray2(m->f32, values, padded), global = LLVMGetFirstGlobal(m->module);
+    while (global && LLVMGetInitializer(global) != list)
+        global = LLVMGetNextGlobal(global);
+    if (global)
+        return global;
+    global = LLVMAddGlobal(m->module, LLVMTypeOf(list), var->name);
+    LLVMSetInitializer(global, list);
+    LLVMSetGlobalConstant(global, 1);
+    LLVMSetLinkage(global, LLVMPrivateLinkage);
+    LLVMSetAlignment(global, 64);
+    return global;
+}
+
 static LLVMValueRef var_address(struct program_emitter *p, const struct kvar *var) {
     if (var->place == KP_DATA)
         return p->data[var->slot];
+    if (var->place == KP_CONST)
+        return table(p->m, var);
     LLVMValueRef offset = LLVMConstInt(p->m->i64, (uint64_t)var->offset, 0);
     return LLVMBuildInBoundsGEP2(p->m->builder, p->m->i8, p->arena, &offset, 1, var->name);
 }

@@ -17,7 +17,7 @@ static int64_t bytes_of(const struct kvar *var)
 
 static bool same_memory(const struct kvar *a, const struct kvar *b)
 {
-    return a->place != KP_DATA && b->place != KP_DATA && a->offset < b->offset + bytes_of(b) &&
+    return kvar_in_arena(a) && kvar_in_arena(b) && a->offset < b->offset + bytes_of(b) &&
            b->offset < a->offset + bytes_of(a);
 }
 

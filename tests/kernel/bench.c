@@ -84,6 +84,8 @@ const struct kvar *bench_var(const struct bench *b, const char *name)
 
 static char *base_of(const struct bench *b, const struct kvar *var)
 {
+    if (var->place == KP_CONST)
+        return (void *)(uintptr_t)var->value;
     return var->place == KP_DATA ? b->data[var->slot] : b->memory + var->offset;
 }
 

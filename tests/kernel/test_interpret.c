@@ -273,6 +273,25 @@ static void overlapping_pooling(void)
     bench_close(&b);
 }
 
+/* ---- a table that the text has ---- */
+
+static void table(void)
+{
+    static const float w[] = {0.5f, 1.25f, -0.0f, 1e-20f, INFINITY, 0.1f, 0.2f, 0.3f, 0.7f, 1e20f, 3.4028235e38f, 1e-45f};
+    struct bench b;
+    bench_open_case(&b, "table", 0);
+    for (int m = 0; m < 24; m++)
+        I(&b, "t", m) = m % 5 == 4 ? -100 : m * 7 % 24;
+    bench_run(&b);
+    for (int m = 0; m < 24; m++) {
+        int at = m * 7 % 24;
+        CHECK_SAME(F(&b, "y", m), m % 5 == 4 ? -1 : at < 12 ? w[at] : (float)at);
+    }
+    CHECK_SAME(F(&b, "z", 0), INFINITY);
+    CHECK_SAME(F(&b, "z", 1), 210);
+    bench_close(&b);
+}
+
 /* ---- the loss: within the text exact, and against double precision ---- */
 
 enum { CLASSES = 7, LANES = 32, IGNORE = -100 };
@@ -384,6 +403,7 @@ CU_ErrorCode add_interpreter_tests(void)
                            {"convolution update", convolution_update},
                            {"convolution dx", convolution_dx},
                            {"overlapping pooling", overlapping_pooling},
+                           {"table", table},
                            {"loss", loss},
                            {"batch", batch},
                            CU_TEST_INFO_NULL};

@@ -199,14 +199,17 @@ static void gather(struct text *out, const struct shape *s)
 static void loss(struct text *out, const struct shape *s)
 {
     int N = s->capacity, C = s->c;
-    begin(out, s, 6);
+    begin(out, s, 5);
     text_printf(out, "  data t: i32[%d] slot 0\n", N);
     place(out, "state", f(out, "Z: f32[%d, %d]", C, N), 0);
-    place(out, "state", f(out, "w: f32[%d]", C), 1);
-    place(out, "arena", "D: f32[]", 2);
-    place(out, "arena", f(out, "L: f32[%d]", N), 3);
-    place(out, "arena", "loss: f32[]", 4);
-    place(out, "arena", f(out, "dZ: f32[%d, %d]", C, N), 5);
+    text_printf(out, "  const w: f32[%d] = [", C);
+    for (int c = 0; c < C; c++)
+        text_printf(out, "%s%d.25", c ? ", " : "", c);
+    text_add(out, "]\n");
+    place(out, "arena", "D: f32[]", 1);
+    place(out, "arena", f(out, "L: f32[%d]", N), 2);
+    place(out, "arena", "loss: f32[]", 3);
+    place(out, "arena", f(out, "dZ: f32[%d, %d]", C, N), 4);
     text_printf(out,
                 "  kernel loss(Z: f32[%d, %d], t: i32[%d], w: f32[%d], live: i32 <= %d) -> (D: f32[], L: f32[%d],"
                 " loss: f32[], dZ: f32[%d, %d]) {\n"

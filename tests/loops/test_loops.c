@@ -51,7 +51,7 @@ static void fill(const struct kprogram *program, struct memory *memory)
         void *at = memory->arena + var->offset;
         if (var->place == KP_DATA)
             at = memory->data[var->slot] = calloc((size_t)n + 64, 4);
-        if (var->place == KP_ARENA)
+        if (var->place == KP_ARENA || var->place == KP_CONST)
             continue;
         for (int64_t i = 0; i < n; i++) {
             uint32_t r = mix((uint32_t)i * 97 + (uint32_t)v * 7919 + 1);
@@ -87,7 +87,7 @@ static bool same_results(const struct kprogram *program, const struct memory *x,
 {
     for (size_t v = 0; v < program->vars.count; v++) {
         const struct kvar *var = program->vars.at[v];
-        if (var->place == KP_DATA)
+        if (!kvar_in_arena(var))
             continue;
         int64_t n = elements(var);
         for (int64_t i = 0; i < n; i++)
