@@ -81,7 +81,9 @@ const struct klet *class_weight(struct lowering *l, const struct node *node)
         return let;
     struct loss_options o = loss_options(node);
     struct kindex *m = lower_batch(l);
-    struct kexpr *weight = o.weight ? lower_numbers(l, o.weight, o.classes, class_target(l, node, m)) : lx_f32(l, 1);
+    struct kexpr *weight = lx_f32(l, 1);
+    if (o.weight)
+        weight = lower_numbers(l, "w", o.weight, o.classes, class_target(l, node, m));
     return let_over_batch(l, node->input[1], "a", m, lx_where(l, class_counts(l, node, m), weight, lx_f32(l, 0)));
 }
 

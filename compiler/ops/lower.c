@@ -329,6 +329,36 @@ const struct kbuffer *lower_stage(struct lowering *l, const void *key, const cha
     return buffer;
 }
 
+/* ---- numbers that the model gives ---- */
+
+static bool all_same(const float *number, int64_t first, int64_t end)
+{
+    return memcmp(number + first, number + first + 1, (size_t)(end - first - 1) * sizeof *number) == 0;
+}
+
+static struct kexpr *select_number(struct lowering *l, const float *number, int64_t first, int64_t end,
+                                   struct kexpr *at)
+{
+    if (all_same(number, first, end))
+        return kx_f32(l->arena, number[first]);
+    int64_t middle = first + (end - first) / 2;
+    return lx_select(l, lx_binary(l, KX_LT, at, lx_i32(l, middle)), select_number(l, number, first, middle, at),
+                     select_number(l, number, middle, end, at));
+}
+
+struct kexpr *lower_numbers(struct lowering *l, const char *name, const double *numbers, int64_t count,
+                            struct kexpr *at)
+{
+    enum { SELECTED = 4 };
+    float *number = ARENA_ARRAY(l->arena, float, count);
+    for (int64_t i = 0; i < count; i++)
+        number[i] = (float)numbers[i];
+    if (count <= SELECTED || all_same(number, 0, count))
+        return select_number(l, number, 0, count, at);
+    const struct kvar *var = l->table(l->context, arena_printf(l->arena, "%s.%s", l->kernel->name, name), count, number);
+    return kx_load(l->arena, formal(l, var, name, KA_IN), &at);
+}
+
 bool lower_wanted(const struct lowering *l, const struct value *value)
 {
     return l->place(l->context, value).var != NULL;

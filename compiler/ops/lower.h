@@ -46,6 +46,8 @@ struct lowering {
     /* Memory that is no graph value (a divisor between two stages). */
     const struct kvar *(*scratch)(void *context, const char *name, enum ktype type, uint32_t rank,
                                   const int64_t *extent);
+    /* Numbers that the model gives, [count]. */
+    const struct kvar *(*table)(void *context, const char *name, int64_t count, const float *value);
     void *context;
     VEC(struct lower_definition) definitions;
     VEC(struct lower_formal) formals;
@@ -102,8 +104,9 @@ bool lower_is_data(const struct lowering *l, const struct value *value);
 
 struct kexpr *lower_scalar(struct lowering *l, const char *name, enum ktype type);
 struct kexpr *lower_call(struct lowering *l, const char *function, struct kexpr *a);
-/* numbers[at] for 0 <= at < count: a tree of selects; one number where all are equal. */
-struct kexpr *lower_numbers(struct lowering *l, const double *numbers, int64_t count, struct kexpr *at);
+/* numbers[at] for 0 <= at < count: selects among up to four, one where all are equal, else a table called `name`. */
+struct kexpr *lower_numbers(struct lowering *l, const char *name, const double *numbers, int64_t count,
+                            struct kexpr *at);
 
 /* ---- shorthands ---- */
 struct kexpr *lx_f32(struct lowering *l, double value);

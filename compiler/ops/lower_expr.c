@@ -82,21 +82,3 @@ struct kexpr *lower_call(struct lowering *l, const char *function, struct kexpr 
 {
     return kx_call(l->arena, kernel_function(l->program, function), &a);
 }
-
-static struct kexpr *numbers_between(struct lowering *l, const double *numbers, int64_t first, int64_t end,
-                                     struct kexpr *at)
-{
-    bool same = true;
-    for (int64_t i = first + 1; i < end; i++)
-        same = same && (float)numbers[i] == (float)numbers[first];
-    if (same)
-        return lx_f32(l, numbers[first]);
-    int64_t middle = first + (end - first) / 2;
-    return lx_select(l, lx_binary(l, KX_LT, at, lx_i32(l, middle)), numbers_between(l, numbers, first, middle, at),
-                     numbers_between(l, numbers, middle, end, at));
-}
-
-struct kexpr *lower_numbers(struct lowering *l, const double *numbers, int64_t count, struct kexpr *at)
-{
-    return numbers_between(l, numbers, 0, count, at);
-}

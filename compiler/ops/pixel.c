@@ -142,7 +142,7 @@ static struct kexpr *channel_number(struct lowering *l, const struct node *node,
                                     struct kindex *const *index)
 {
     const struct attr *list = node_attr(node, name);
-    return lower_numbers(l, list->floats, list->count, lx_at(l, index[0]));
+    return lower_numbers(l, name, list->floats, list->count, lx_at(l, index[0]));
 }
 
 void to_float_lower(struct lowering *l, const struct node *node)

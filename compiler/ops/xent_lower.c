@@ -24,7 +24,7 @@ static struct kexpr *mul(struct lowering *l, struct kexpr *a, struct kexpr *b)
 /* w[at] */
 static struct kexpr *weight_at(struct lowering *l, const struct loss_options *o, struct kexpr *at)
 {
-    return o->weight ? lower_numbers(l, o->weight, o->classes, at) : lx_f32(l, 1);
+    return o->weight ? lower_numbers(l, "w", o->weight, o->classes, at) : lx_f32(l, 1);
 }
 
 static struct kexpr *sum_classes(struct lowering *l, struct kindex *c, struct kexpr *term)

@@ -106,6 +106,11 @@ static const struct kvar *make_scratch(void *context, const char *name, enum kty
     return places_scratch(context, name, type, rank, extent);
 }
 
+static const struct kvar *make_table(void *context, const char *name, int64_t count, const float *value)
+{
+    return places_table(context, name, count, value);
+}
+
 static void add_span(struct arena *arena, struct kernel *kernel, struct span span)
 {
     for (size_t i = 0; i < kernel->spans.count; i++)
@@ -129,6 +134,7 @@ static void lower_group(struct lowerer *l, struct group *group)
                                 .capacity = l->places.lowered->capacity,
                                 .place = find_place,
                                 .scratch = make_scratch,
+                                .table = make_table,
                                 .context = &l->places};
     lower_kernel(&lowering, group->nodes.at, group->nodes.count);
     group->call.kernel = kernel;

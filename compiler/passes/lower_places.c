@@ -239,6 +239,19 @@ const struct kvar *places_scratch(struct places *p, const char *name, enum ktype
     return var;
 }
 
+const struct kvar *places_table(struct places *p, const char *name, int64_t count, const float *value)
+{
+    for (size_t i = 0; i < p->program->vars.count; i++) {
+        const struct kvar *var = p->program->vars.at[i];
+        if (var->place == KP_CONST && var->rank == 1 && var->extent[0] == count &&
+            memcmp(var->value, value, (size_t)count * sizeof *value) == 0)
+            return var;
+    }
+    struct kvar *var = add_var(p, name, KP_CONST, KT_F32, 1, &count);
+    var->value = value;
+    return var;
+}
+
 void places_init(struct places *p, struct pass_context *context, struct kprogram *program, struct lowered *lowered)
 {
     *p = (struct places){.context = context, .program = program, .lowered = lowered};
