@@ -81,46 +81,93 @@ static bool reads_elsewhere(const struct kexpr *expr, const struct kbuffer *writ
     return false;
 }
 
-bool loops_reads(const struct kexpr *expr, const struct kbuffer *buffer)
+static bool finds_load(const struct kexpr *expr, const struct kbuffer *buffer, bool through_lets)
 {
     if (expr->op == KX_LOAD && expr->buffer == buffer)
         return true;
-    if (expr->op == KX_LET && loops_reads(expr->let->value, buffer))
+    if (expr->op == KX_LET && through_lets && finds_load(expr->let->value, buffer, true))
         return true;
     if (expr->op == KX_REDUCE) {
         const struct kreduce *r = expr->reduce;
-        for (int i = 0; i < 2; i++)
-            if (r->term[i] && loops_reads(r->term[i], buffer))
+        const struct kexpr *const part[] = {r->from, r->term[0], r->term[1]};
+        for (int i = 0; i < 3; i++)
+            if (part[i] && finds_load(part[i], buffer, through_lets))
                 return true;
-        if (r->from && loops_reads(r->from, buffer))
-            return true;
+        for (uint32_t i = 0; i < r->conditions; i++)
+            if (finds_load(r->condition[i].value, buffer, through_lets))
+                return true;
     }
     for (uint32_t i = 0; i < expr->count; i++)
-        if (loops_reads(expr->arg[i], buffer))
+        if (finds_load(expr->arg[i], buffer, through_lets))
             return true;
     return false;
 }
 
-static bool joins_nest(const struct kstatement *const *store, uint32_t stores, const struct kstatement *next)
+bool loops_reads(const struct kexpr *expr, const struct kbuffer *buffer)
+{
+    return finds_load(expr, buffer, true);
+}
+
+/* Reads it itself, not through a let. */
+static bool loads(const struct kexpr *expr, const struct kbuffer *buffer)
+{
+    return finds_load(expr, buffer, false);
+}
+
+/* Whether `let` stands before `store` in the kernel. */
+static bool stands_before(const struct kernel *kernel, const struct klet *let, const struct kstatement *store)
+{
+    for (size_t i = 0; kernel->statements.at[i] != store; i++)
+        if (kernel->statements.at[i]->kind == KS_LET && kernel->statements.at[i]->let == let)
+            return true;
+    return false;
+}
+
+/* Whether expr reads what `store` has just written where a tile would evaluate it too early: through a let (a let that
+ * stands before the store means the value before it, and may be early), or inside of a reduction. */
+static bool reads_late(const struct kernel *kernel, const struct kexpr *expr, const struct kbuffer *written,
+                       const struct kstatement *store)
+{
+    if (expr->op == KX_LET && loops_reads(expr->let->value, written) && !stands_before(kernel, expr->let, store))
+        return true;
+    if (expr->op == KX_REDUCE) {
+        const struct kreduce *r = expr->reduce;
+        const struct kexpr *const part[] = {r->from, r->term[0], r->term[1]};
+        for (int i = 0; i < 3; i++)
+            if (part[i] && (loads(part[i], written) || reads_late(kernel, part[i], written, store)))
+                return true;
+    }
+    for (uint32_t i = 0; i < expr->count; i++)
+        if (reads_late(kernel, expr->arg[i], written, store))
+            return true;
+    return false;
+}
+
+static bool joins_nest(const struct kernel *kernel, const struct kstatement *const *store, uint32_t stores,
+                       const struct kstatement *next)
 {
     if (!same_space(store[0], next))
         return false;
-    for (uint32_t i = 0; i < stores; i++)
-        if (reads_elsewhere(next->value, store[i]->buffer, store[i]) ||
-            (store[i]->buffer2 && reads_elsewhere(next->value, store[i]->buffer2, store[i])) ||
-            reads_elsewhere(store[i]->value, next->buffer, next))
+    for (uint32_t i = 0; i < stores; i++) {
+        const struct kbuffer *const written[] = {store[i]->buffer, store[i]->buffer2};
+        for (int k = 0; k < 2; k++)
+            if (written[k] && (reads_elsewhere(next->value, written[k], store[i]) ||
+                               reads_late(kernel, next->value, written[k], store[i])))
+                return false;
+        if (reads_elsewhere(store[i]->value, next->buffer, next))
             return false;
+    }
     return true;
 }
 
-uint32_t loops_nest_length(const struct kernel *kernel, size_t first, const struct kstatement **out_store)
+static uint32_t nest_length(const struct kernel *kernel, size_t first, const struct kstatement **out_store)
 {
     uint32_t n = 0;
     for (size_t i = first; i < kernel->statements.count; i++) {
         const struct kstatement *s = kernel->statements.at[i];
         if (s->kind != KS_STORE)
             continue;
-        if (n && !joins_nest(out_store, n, s))
+        if (n && !joins_nest(kernel, out_store, n, s))
             break;
         out_store[n++] = s;
     }
@@ -338,12 +385,9 @@ static void enter_either(struct builder *b, struct nest *nest, uint32_t level, c
 {
     int64_t tile = nest->tile[level], extent = nest->index[level]->extent;
     struct laffine number = affine_term(b, var, 1);
-    const struct lvalue *n = value_integer(b, &number);
+    const struct lvalue *is_whole = value_binary(b, KX_LT, KT_BOOL, value_integer(b, &number),
+                                                 value_i32(b, (int32_t)whole));
     struct lstatement *branch = loops_emit(b, LS_IF);
-    const struct lvalue *is_whole = NULL;
-    b->block->list.count--; /* the condition stands before the branch */
-    is_whole = value_binary(b, KX_LT, KT_BOOL, n, value_i32(b, (int32_t)whole));
-    vec_push(b->arena, &b->block->list, branch);
     branch->value = is_whole;
     struct lblock *outer = b->block;
     size_t mark = scope_open(b);
@@ -365,7 +409,7 @@ static void open_level(struct builder *b, struct nest *nest, uint32_t level)
     }
     const struct kindex *index = nest->index[level];
     int64_t tile = nest->tile[level], extent = index->extent, whole = extent / tile, edge = extent % tile;
-    bool parallel = is_named(index->name, b->kernel->schedule.parallel);
+    bool parallel = is_named(index->name, b->parallel);
     nest->bound[level].name = index->name;
     nest->bound[level].lanes = is_named(index->name, b->kernel->schedule.lanes);
     struct laffine zero = affine_constant(0);
@@ -433,7 +477,7 @@ static void lower_nest(struct builder *b, const struct kstatement *const *store,
                 tile = b->lanes;
         }
         nest.tile[l] = tile < 1 ? 1 : tile > room ? room : tile;
-        parallel |= is_named(index->name, b->kernel->schedule.parallel) && nest.tile[l] < index->extent;
+        parallel |= is_named(index->name, b->parallel) && nest.tile[l] < index->extent;
     }
     struct lblock *outer = b->block;
     size_t mark = scope_open(b);
@@ -443,6 +487,43 @@ static void lower_nest(struct builder *b, const struct kstatement *const *store,
     open_level(b, &nest, 0);
     scope_close(b, mark);
     b->block = outer;
+}
+
+uint32_t loops_nests(struct arena *arena, const struct kernel *kernel, struct loops_nest **out)
+{
+    struct loops_nest *nest = ARENA_ARRAY(arena, struct loops_nest, kernel->statements.count + 1);
+    uint32_t nests = 0;
+    for (size_t next = 0; next < kernel->statements.count;) {
+        const struct kstatement **store = ARENA_ARRAY(arena, const struct kstatement *, kernel->statements.count);
+        uint32_t stores = nest_length(kernel, next, store);
+        if (stores == 0)
+            break;
+        nest[nests++] = (struct loops_nest){store, stores};
+        while (kernel->statements.at[next] != store[stores - 1])
+            next++;
+        next++;
+    }
+    *out = nest;
+    return nests;
+}
+
+static bool nest_reads(const struct loops_nest *reader, const struct loops_nest *writer)
+{
+    for (uint32_t r = 0; r < reader->stores; r++)
+        for (uint32_t w = 0; w < writer->stores; w++)
+            if (loops_reads(reader->store[r]->value, writer->store[w]->buffer) ||
+                (writer->store[w]->buffer2 && loops_reads(reader->store[r]->value, writer->store[w]->buffer2)))
+                return true;
+    return false;
+}
+
+bool loops_are_independent(const struct loops_nest *nest, uint32_t nests)
+{
+    for (uint32_t i = 0; i < nests; i++)
+        for (uint32_t k = 0; k < nests; k++)
+            if (i != k && nest_reads(&nest[i], &nest[k]))
+                return false;
+    return true;
 }
 
 struct lkernel *kernel_to_loops(struct arena *arena, const struct kprogram *program, const struct kernel *kernel,
@@ -455,17 +536,11 @@ struct lkernel *kernel_to_loops(struct arena *arena, const struct kprogram *prog
                         .lanes = out->lanes, .block = &out->body,
                         .bucket = ARENA_ARRAY(arena, uint32_t, MEMO_BUCKETS),
                         .version = ARENA_ARRAY(arena, uint32_t, kernel->buffers.count + 1), .hint = "v"};
-    const struct kstatement **store = ARENA_ARRAY(arena, const struct kstatement *, kernel->statements.count + 1);
-    size_t next = 0;
-    for (;;) {
-        uint32_t n = loops_nest_length(kernel, next, store);
-        if (n == 0)
-            return out;
-        const struct kstatement **copy = ARENA_ARRAY(arena, const struct kstatement *, n);
-        memcpy(copy, store, n * sizeof *copy);
-        lower_nest(&b, copy, n);
-        while (next < kernel->statements.count && kernel->statements.at[next] != store[n - 1])
-            next++;
-        next++;
-    }
+    struct loops_nest *nest;
+    uint32_t nests = loops_nests(arena, kernel, &nest);
+    if (loops_are_independent(nest, nests)) /* else a nest could read what another thread has not written yet */
+        b.parallel = kernel->schedule.parallel;
+    for (uint32_t i = 0; i < nests; i++)
+        lower_nest(&b, nest[i].store, nest[i].stores);
+    return out;
 }

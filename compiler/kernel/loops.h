@@ -36,6 +36,7 @@ struct lterm {
     struct laffine of;
     int64_t divisor;
     int64_t least, most; /* inclusive range */
+    uint32_t number;     /* in the order of creation */
 };
 struct lvar {
     const char *name;

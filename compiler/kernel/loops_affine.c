@@ -2,8 +2,6 @@
  * that equal integers are equal structures. Division and remainder are resolved as far as ranges and factors allow. */
 #include "loops_internal.h"
 
-#include <assert.h>
-#include <string.h>
 
 struct laffine affine_constant(int64_t value)
 {
@@ -15,16 +13,6 @@ struct laffine affine_term(struct builder *b, const struct lterm *term, int64_t 
     struct lproduct *p = ARENA_NEW(b->arena, struct lproduct);
     *p = (struct lproduct){term, factor};
     return (struct laffine){.count = factor != 0, .product = p};
-}
-
-/* Place of the term in b->terms: creation order. */
-static size_t term_order(const struct builder *b, const struct lterm *term)
-{
-    for (size_t i = b->terms.count; i-- > 0;)
-        if (b->terms.at[i] == term)
-            return i;
-    assert(!"a term of another kernel");
-    return 0;
 }
 
 struct laffine affine_add(struct builder *b, const struct laffine *x, const struct laffine *y, int64_t factor)
@@ -41,7 +29,7 @@ struct laffine affine_add(struct builder *b, const struct laffine *x, const stru
                 p[n++] = (struct lproduct){x->product[i].term, f};
             i++, j++;
         } else if (j == y->count ||
-                   (i < x->count && term_order(b, x->product[i].term) < term_order(b, y->product[j].term))) {
+                   (i < x->count && x->product[i].term->number < y->product[j].term->number)) {
             p[n++] = x->product[i++];
         } else {
             p[n++] = (struct lproduct){y->product[j].term, factor * y->product[j].factor};
@@ -107,6 +95,7 @@ static const struct lterm *term_new(struct builder *b, struct lterm term)
     }
     struct lterm *t = ARENA_NEW(b->arena, struct lterm);
     *t = term;
+    t->number = (uint32_t)b->terms.count;
     vec_push(b->arena, &b->terms, t);
     return t;
 }

@@ -4,68 +4,111 @@
 
 #include <string.h>
 
+/* Partial sums in scratch. A binary counter joins them: group number g, when its partial sum is there, joins the pending
+ * sum of every level whose bit of g is set, from the lowest on, and becomes pending at the first level whose bit is not.
+ * These are the adjacent pairs of the balanced tree, with a number of slots that grows with its height only. */
 struct parts {
     const struct llocal *local;
     enum ktype type;
-    uint32_t width, pieces; /* registers a group has */
+    uint32_t width, pieces, levels; /* pieces: registers of a group; slot `levels` holds the newest group's */
 };
 
-static struct lplace part_place(struct builder *b, const struct parts *parts, const struct laffine *group,
-                                uint32_t piece)
+static struct parts parts_new(struct builder *b, enum ktype type, uint32_t width, uint32_t pieces, int64_t groups)
 {
-    struct laffine element = affine_scale(b, group, (int64_t)parts->pieces * parts->width);
-    element.constant += (int64_t)piece * parts->width;
-    return (struct lplace){.local = parts->local, .element = element};
+    struct parts parts = {.type = type, .width = width, .pieces = pieces, .levels = 1};
+    while ((int64_t)1 << (parts.levels - 1) < groups)
+        parts.levels++;
+    struct llocal *local = ARENA_NEW(b->arena, struct llocal);
+    *local = (struct llocal){"part", type, (int64_t)pieces * width * (parts.levels + 1), (uint32_t)b->out->locals.count};
+    vec_push(b->arena, &b->out->locals, local);
+    parts.local = local;
+    return parts;
 }
 
-static const struct lvalue *part_load(struct builder *b, const struct parts *parts, const struct laffine *group,
-                                      uint32_t piece)
+static struct lplace part_place(const struct parts *parts, uint32_t slot, uint32_t piece)
 {
-    struct lplace place = part_place(b, parts, group, piece);
+    int64_t element = ((int64_t)slot * parts->pieces + piece) * parts->width;
+    return (struct lplace){.local = parts->local, .element = affine_constant(element)};
+}
+
+static const struct lvalue *part_load(struct builder *b, const struct parts *parts, uint32_t slot, uint32_t piece)
+{
+    struct lplace place = part_place(parts, slot, piece);
     return value_load(b, &place, parts->type, parts->width, 1, NULL, NULL, parts->width > 1);
 }
 
-static void part_store(struct builder *b, const struct parts *parts, const struct laffine *group, uint32_t piece,
+static void part_store(struct builder *b, const struct parts *parts, uint32_t slot, uint32_t piece,
                        const struct lvalue *value)
 {
-    struct lplace place = part_place(b, parts, group, piece);
+    struct lplace place = part_place(parts, slot, piece);
     if (parts->width > 1)
         value = value_splat(b, value);
     loops_store(b, &place, value, 1, NULL, parts->width > 1);
 }
 
-static struct parts parts_new(struct builder *b, enum ktype type, uint32_t width, uint32_t pieces, int64_t groups)
+static const struct lvalue *bit_of(struct builder *b, const struct laffine *number, uint32_t level)
 {
-    struct llocal *local = ARENA_NEW(b->arena, struct llocal);
-    *local = (struct llocal){"part", type, (int64_t)pieces * width * groups, (uint32_t)b->out->locals.count};
-    vec_push(b->arena, &b->out->locals, local);
-    return (struct parts){local, type, width, pieces};
+    struct laffine bit = affine_div(b, number, (int64_t)1 << level);
+    bit = affine_mod(b, &bit, 2);
+    return value_binary(b, KX_EQ, KT_BOOL, value_integer(b, &bit), value_i32(b, 1));
 }
 
-/* part[i] += part[i + stride] for i = 0, 2 stride, ... while i + stride < present, stride = 1, 2, 4, ... */
-static void join_parts(struct builder *b, const struct parts *parts, int64_t groups, const struct laffine *present)
+/* The newest group's sum is complete: join it with what is pending from `level` on. */
+static void join_newest(struct builder *b, const struct parts *parts, const struct laffine *group, uint32_t level)
 {
-    for (int64_t stride = 1; stride < groups; stride *= 2) {
-        /* pair number i: left 2 stride i, right 2 stride i + stride < present */
-        struct laffine pairs = *present;
-        pairs.constant += stride - 1;
-        pairs = affine_floor_div(b, &pairs, 2 * stride);
-        const struct lterm *var = term_var(b, "pair", 0, (groups - stride - 1) / (2 * stride));
-        struct laffine zero = affine_constant(0);
-        struct loop_frame frame = loop_open(b, var, &zero, 1, &pairs, 1);
-        struct laffine left = affine_term(b, var, 2 * stride), right = left;
-        right.constant += stride;
+    struct lblock *outer = b->block;
+    struct lstatement *branch = NULL;
+    if (level + 1 < parts->levels) {
+        const struct lvalue *pending = bit_of(b, group, level);
+        branch = loops_emit(b, LS_IF);
+        branch->value = pending;
+        size_t mark = scope_open(b);
+        b->block = &branch->body;
         for (uint32_t p = 0; p < parts->pieces; p++) {
-            const struct lvalue *x = part_load(b, parts, &left, p), *y = part_load(b, parts, &right, p);
-            part_store(b, parts, &left, p, value_binary(b, KX_ADD, parts->type, x, y));
+            const struct lvalue *left = part_load(b, parts, level, p), *right = part_load(b, parts, parts->levels, p);
+            part_store(b, parts, parts->levels, p, value_binary(b, KX_ADD, parts->type, left, right));
         }
-        loop_close(b, &frame, 0, NULL);
+        join_newest(b, parts, group, level + 1);
+        scope_close(b, mark);
+        b->block = &branch->otherwise;
     }
+    size_t mark = scope_open(b);
+    for (uint32_t p = 0; p < parts->pieces; p++)
+        part_store(b, parts, level, p, part_load(b, parts, parts->levels, p));
+    scope_close(b, mark);
+    b->block = outer;
 }
 
 static const struct lvalue *neutral(struct builder *b, enum ktype type)
 {
     return type == KT_I32 ? value_i32(b, 0) : value_f32(b, -0.0f);
+}
+
+/* All that is pending, from the lowest level on: the tree of `present` groups. */
+static void join_pending(struct builder *b, const struct parts *parts, const struct laffine *present,
+                         const struct lvalue **out)
+{
+    for (uint32_t p = 0; p < parts->pieces; p++)
+        out[p] = parts->width > 1 ? value_splat(b, neutral(b, parts->type)) : neutral(b, parts->type);
+    for (uint32_t level = 0; level < parts->levels; level++) {
+        const struct lvalue *pending = bit_of(b, present, level);
+        struct lstatement *branch = loops_emit(b, LS_IF);
+        struct lblock *outer = b->block;
+        size_t mark = scope_open(b);
+        branch->value = pending;
+        branch->carries = parts->pieces;
+        branch->carried = ARENA_ARRAY(b->arena, struct lcarried, parts->pieces);
+        b->block = &branch->body;
+        for (uint32_t p = 0; p < parts->pieces; p++) {
+            const struct lvalue *left = part_load(b, parts, level, p);
+            branch->carried[p].first = value_binary(b, KX_ADD, parts->type, left, out[p]);
+            branch->carried[p].next = out[p];
+        }
+        scope_close(b, mark);
+        b->block = outer;
+        for (uint32_t p = 0; p < parts->pieces; p++)
+            out[p] = branch->carried[p].phi = value_phi(b, parts->type, parts->width);
+    }
 }
 
 static struct laffine live_of(struct builder *b, const struct kindex *index)
@@ -103,10 +146,7 @@ static void tree_in_lanes(struct builder *b, const struct kexpr *expr, uint32_t 
         struct point *p = ARENA_ARRAY(b->arena, struct point, count);
         const struct lvalue **x = ARENA_ARRAY(b->arena, const struct lvalue *, count);
         for (uint32_t i = 0; i < count; i++) {
-            p[i] = point[i];
-            p[i].env = env_index(b, point[i].env, m, to);
-            if (in)
-                p[i].mask = p[i].mask ? value_binary(b, KX_LAND, KT_BOOL, p[i].mask, in) : in;
+            p[i] = (struct point){env_index(b, point[i].env, m, to), in, b->lanes};
         }
         eval(b, r->term[0], count, p, x);
         for (uint32_t i = 0; i < count; i++) {
@@ -114,15 +154,14 @@ static void tree_in_lanes(struct builder *b, const struct kexpr *expr, uint32_t 
             if (in)
                 e = value_kop(b, KX_SELECT, expr->type, 3, (const struct lvalue *[]){in, e, neutral(b, expr->type)});
             if (groups > 1)
-                part_store(b, &parts, &group, i * vectors + v, e);
+                part_store(b, &parts, parts.levels, i * vectors + v, e);
             term[i * vectors + v] = e;
         }
     }
     if (groups > 1) {
+        join_newest(b, &parts, &group, 0);
         loop_close(b, &frame, 0, NULL);
-        join_parts(b, &parts, groups, &present);
-        for (uint32_t i = 0; i < count * vectors; i++)
-            term[i] = part_load(b, &parts, &zero, i);
+        join_pending(b, &parts, &present, term);
     }
     for (uint32_t i = 0; i < count; i++)
         out[i] = value_fold16(b, vectors, term + i * vectors);
@@ -143,13 +182,14 @@ static void tree_by_examples(struct builder *b, const struct kexpr *expr, uint32
     struct laffine live = live_of(b, m), present = live, zero = affine_constant(0);
     present.constant += KERNEL_TREE_GROUP - 1;
     present = affine_div(b, &present, KERNEL_TREE_GROUP);
-    struct laffine room = affine_scale(b, &present, KERNEL_TREE_GROUP);
-    /* piece p = point * 16 + lane; element = (group * count * 16 + p) * width */
-    for (int absent = 0; absent < 2; absent++) {
-        const struct lterm *var = term_var(b, m->name, 0, groups * KERNEL_TREE_GROUP - 1);
-        struct loop_frame frame = loop_open(b, var, absent ? &live : &zero, 1, absent ? &room : &live, 1);
-        struct laffine example = affine_term(b, var, 1);
-        struct laffine g = affine_div(b, &example, KERNEL_TREE_GROUP), lane = affine_mod(b, &example, KERNEL_TREE_GROUP);
+    const struct lterm *number = term_var(b, "group", 0, groups - 1);
+    struct loop_frame outer = loop_open(b, number, &zero, 1, &present, 1);
+    struct laffine group = affine_term(b, number, 1), first = affine_scale(b, &group, KERNEL_TREE_GROUP);
+    struct laffine here[2] = {affine_add(b, &live, &first, -1), affine_constant(KERNEL_TREE_GROUP)};
+    for (int absent = 0; absent < 2; absent++) { /* lanes of the group that have an example, then those that have none */
+        const struct lterm *var = term_var(b, m->name, 0, KERNEL_TREE_GROUP - 1);
+        struct loop_frame frame = loop_open(b, var, absent ? here : &zero, 1, absent ? here + 1 : here, absent ? 1 : 2);
+        struct laffine lane = affine_term(b, var, 1), example = affine_add(b, &first, &lane, 1);
         const struct lvalue **x = ARENA_ARRAY(b->arena, const struct lvalue *, count);
         if (!absent) {
             struct point *p = ARENA_ARRAY(b->arena, struct point, count);
@@ -160,18 +200,21 @@ static void tree_by_examples(struct builder *b, const struct kexpr *expr, uint32
             eval(b, r->term[0], count, p, x);
         }
         for (uint32_t i = 0; i < count; i++) {
-            struct lplace place = part_place(b, &parts, &g, i * KERNEL_TREE_GROUP);
+            struct lplace place = part_place(&parts, parts.levels, i * KERNEL_TREE_GROUP);
             place.element = affine_add(b, &place.element, &lane, width);
             const struct lvalue *e = absent ? neutral(b, expr->type) : x[i];
             loops_store(b, &place, width > 1 ? value_splat(b, e) : e, 1, NULL, width > 1);
         }
         loop_close(b, &frame, 0, NULL);
     }
-    join_parts(b, &parts, groups, &present);
+    join_newest(b, &parts, &group, 0);
+    loop_close(b, &outer, 0, NULL);
+    const struct lvalue **sum = ARENA_ARRAY(b->arena, const struct lvalue *, (size_t)count * KERNEL_TREE_GROUP);
+    join_pending(b, &parts, &present, sum);
     for (uint32_t i = 0; i < count; i++) {
         const struct lvalue *lane[KERNEL_TREE_GROUP];
         for (uint32_t l = 0; l < KERNEL_TREE_GROUP; l++)
-            lane[l] = part_load(b, &parts, &zero, i * KERNEL_TREE_GROUP + l);
+            lane[l] = sum[i * KERNEL_TREE_GROUP + l];
         for (uint32_t half = KERNEL_TREE_GROUP / 2; half; half /= 2)
             for (uint32_t l = 0; l < half; l++)
                 lane[l] = value_binary(b, KX_ADD, expr->type, lane[l], lane[l + half]);
@@ -233,18 +276,20 @@ void reduce_blocks(struct builder *b, const struct kexpr *expr, uint32_t count, 
     if (blocks == 1)
         return;
     for (uint32_t i = 0; i < count; i++)
-        part_store(b, &parts, &block, i, out[i]);
+        part_store(b, &parts, parts.levels, i, out[i]);
+    join_newest(b, &parts, &block, 0);
     loop_close(b, &outer, 0, NULL);
-    join_parts(b, &parts, blocks, &present);
-    for (uint32_t i = 0; i < count; i++)
-        out[i] = part_load(b, &parts, &zero, i);
+    join_pending(b, &parts, &present, out);
 }
 
 void reduce_tree(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point,
                  const struct lvalue **out)
 {
     const char *lanes = b->kernel->schedule.lanes;
-    if (b->lanes > 1 && lanes && strcmp(lanes, expr->reduce->index[0]->name) == 0)
+    bool in_lanes = b->lanes > 1 && lanes && strcmp(lanes, expr->reduce->index[0]->name) == 0;
+    for (uint32_t i = 0; i < count; i++)
+        in_lanes = in_lanes && !point[i].mask; /* a mask is of other lanes than the examples */
+    if (in_lanes)
         tree_in_lanes(b, expr, count, point, out);
     else
         tree_by_examples(b, expr, count, point, out);

@@ -7,6 +7,21 @@
 
 /* ---- what an expression depends on ---- */
 
+/* An index's value, and which of its lanes are read where it has any. */
+static void signature_index(struct builder *b, const struct lindex *index, const struct point *point,
+                            struct lsignature *out)
+{
+    vec_push(b->arena, &out->words, (uint64_t)index->base.constant);
+    for (uint32_t i = 0; i < index->base.count; i++) {
+        vec_push(b->arena, &out->words, (uint64_t)(uintptr_t)index->base.product[i].term);
+        vec_push(b->arena, &out->words, (uint64_t)index->base.product[i].factor);
+    }
+    vec_push(b->arena, &out->words, (uint64_t)index->lane);
+    vec_push(b->arena, &out->words, (uint64_t)(uintptr_t)index->vector);
+    if (index->lane || index->vector)
+        vec_push(b->arena, &out->words, point->valid);
+}
+
 static void signature_expr(struct builder *b, const struct kexpr *expr, const struct point *point,
                            struct lsignature *out)
 {
@@ -16,15 +31,7 @@ static void signature_expr(struct builder *b, const struct kexpr *expr, const st
         if (!e) /* bound by a reduction inside */
             return;
         vec_push(b->arena, &out->words, (uint64_t)(uintptr_t)expr->index);
-        vec_push(b->arena, &out->words, (uint64_t)e->index.base.constant);
-        for (uint32_t i = 0; i < e->index.base.count; i++) {
-            vec_push(b->arena, &out->words, (uint64_t)(uintptr_t)e->index.base.product[i].term);
-            vec_push(b->arena, &out->words, (uint64_t)e->index.base.product[i].factor);
-        }
-        vec_push(b->arena, &out->words, (uint64_t)e->index.lane);
-        vec_push(b->arena, &out->words, (uint64_t)(uintptr_t)e->index.vector);
-        if (e->index.lane)
-            vec_push(b->arena, &out->words, (uint64_t)(uintptr_t)point->mask + point->valid);
+        signature_index(b, &e->index, point, out);
         return;
     }
     case KX_SCALAR:
@@ -58,6 +65,7 @@ static void signature_expr(struct builder *b, const struct kexpr *expr, const st
 void eval_signature(struct builder *b, const struct kexpr *expr, const struct point *point, struct lsignature *out)
 {
     vec_push(b->arena, &out->words, (uint64_t)(uintptr_t)expr);
+    vec_push(b->arena, &out->words, (uint64_t)(uintptr_t)point->mask);
     signature_expr(b, expr, point, out);
 }
 
@@ -296,15 +304,7 @@ static void eval_let_reference(struct builder *b, const struct kexpr *expr, uint
         vec_push(b->arena, &k.words, (uint64_t)(uintptr_t)point[i].mask);
         for (uint32_t d = 0; d < expr->count; d++) {
             a[d] = eval_index(b, expr->arg[d], &point[i]);
-            vec_push(b->arena, &k.words, (uint64_t)a[d].base.constant);
-            for (uint32_t t = 0; t < a[d].base.count; t++) {
-                vec_push(b->arena, &k.words, (uint64_t)(uintptr_t)a[d].base.product[t].term);
-                vec_push(b->arena, &k.words, (uint64_t)a[d].base.product[t].factor);
-            }
-            vec_push(b->arena, &k.words, (uint64_t)a[d].lane);
-            vec_push(b->arena, &k.words, (uint64_t)(uintptr_t)a[d].vector);
-            if (a[d].lane)
-                vec_push(b->arena, &k.words, point[i].valid);
+            signature_index(b, &a[d], &point[i], &k);
         }
         uint64_t hash;
         out[i] = memo_find(b, k.words.at, (uint32_t)k.words.count, &hash);
@@ -335,7 +335,7 @@ static void eval_let_reference(struct builder *b, const struct kexpr *expr, uint
             out[i] = result[same_as[i]];
 }
 
-static const struct lvalue *eval_function(struct builder *b, const struct kexpr *expr, const struct point *point,
+static const struct lvalue *eval_function(struct builder *b, const struct kexpr *expr,
                                           const struct lvalue *const *arg)
 {
     const struct kfunction *f = expr->function;
@@ -344,7 +344,6 @@ static const struct lvalue *eval_function(struct builder *b, const struct kexpr 
         p.env = env_value(b, p.env, BIND_SCALAR, f->parameter[i], arg[i]);
     for (uint32_t i = 0; i < f->lets; i++)
         p.env = env_value(b, p.env, BIND_LET, f->let[i], eval_one(b, f->let[i]->value, &p));
-    (void)point;
     return eval_one(b, f->body, &p);
 }
 
@@ -441,7 +440,7 @@ static void eval_elementwise(struct builder *b, const struct kexpr *expr, uint32
         const struct lvalue *a[4];
         for (uint32_t k = 0; k < expr->count; k++)
             a[k] = arg[k][i];
-        out[i] = expr->op == KX_CALL ? eval_function(b, expr, &point[i], a)
+        out[i] = expr->op == KX_CALL ? eval_function(b, expr, a)
                                      : value_kop(b, expr->op, expr->type, expr->count, a);
     }
 }

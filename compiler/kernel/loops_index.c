@@ -126,6 +126,9 @@ struct lindex eval_index(struct builder *b, const struct kexpr *expr, const stru
 struct laddress eval_address(struct builder *b, const struct kbuffer *buffer, const struct lindex *subscript)
 {
     struct lindex sum = {0};
+    const struct lvalue *single = NULL;
+    int64_t stride = 1;
+    uint32_t gathers = 0;
     for (uint32_t i = 0; i < buffer->layout.count; i++) {
         const struct kdigit *d = &buffer->layout.digit[i];
         struct lindex x = subscript[d->dim];
@@ -136,6 +139,9 @@ struct laddress eval_address(struct builder *b, const struct kbuffer *buffer, co
         sum.base = affine_add(b, &sum.base, &x.base, d->stride);
         sum.lane += x.lane * d->stride;
         if (x.vector) {
+            gathers++;
+            stride = d->stride;
+            single = x.vector;
             const struct lvalue *v = d->stride == 1 ? x.vector
                                                     : value_binary(b, KX_MUL, KT_I32, x.vector,
                                                                    value_i32(b, (int32_t)d->stride));
@@ -143,12 +149,12 @@ struct laddress eval_address(struct builder *b, const struct kbuffer *buffer, co
         }
     }
     struct laddress a = {.place = {.buffer = buffer, .element = sum.base}, .stride = sum.lane};
-    if (sum.vector) {
-        if (sum.lane) {
-            struct lindex lanes = {.lane = sum.lane, .vector = sum.vector};
-            sum.vector = value_index(b, &lanes);
-        }
-        a.index = sum.vector;
+    if (gathers == 1 && sum.lane == 0) { /* the usual case: rows of a data set, whose address may need 64 bits */
+        a.index = single;
+        a.stride = stride;
+    } else if (sum.vector) {
+        struct lindex lanes = {.lane = sum.lane, .vector = sum.vector};
+        a.index = sum.lane ? value_index(b, &lanes) : sum.vector;
         a.stride = 1;
     }
     return a;

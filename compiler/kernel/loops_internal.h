@@ -50,6 +50,7 @@ struct builder {
     VEC(struct memo_entry) memo;
     uint32_t *bucket; /* MEMO_BUCKETS, entry number + 1 */
     uint32_t *version; /* per buffer: stores so far */
+    const char *parallel; /* index whose loop is split over the threads; NULL: none */
     const char *hint;  /* name for registers defined now */
     int32_t coordinate[4];
     uint32_t coordinates;
@@ -149,8 +150,14 @@ struct laddress eval_address(struct builder *b, const struct kbuffer *buffer, co
 
 /* ---- loops.c ---- */
 bool loops_reads(const struct kexpr *expr, const struct kbuffer *buffer);
-/* The stores from statement `first` on that share one nest, into out_store (room for all statements); their number. */
-uint32_t loops_nest_length(const struct kernel *kernel, size_t first, const struct kstatement **out_store);
+/* The kernel's nests in order: stores over one index space that are computed together. */
+struct loops_nest {
+    const struct kstatement *const *store;
+    uint32_t stores;
+};
+uint32_t loops_nests(struct arena *arena, const struct kernel *kernel, struct loops_nest **out);
+/* Whether no nest reads what another one writes, so that threads may run ahead from one to the next. */
+bool loops_are_independent(const struct loops_nest *nest, uint32_t nests);
 
 /* ---- loops_store.c ---- */
 /* One store statement for the points of a tile: points are `lane_vectors` vectors in the lanes for each of the

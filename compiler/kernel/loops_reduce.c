@@ -347,7 +347,7 @@ static void open_level(struct builder *b, struct nest *nest, uint32_t level, con
 
 bool loops_term_is_wide(struct builder *b, const struct kreduce *r, const struct point *point)
 {
-    bool wide = eval_is_wide(b, r->term[0], point->env) || (r->term[1] && eval_is_wide(b, r->term[1], point->env)) ||
+    bool wide = (point->mask && b->lanes > 1) || eval_is_wide(b, r->term[0], point->env) || (r->term[1] && eval_is_wide(b, r->term[1], point->env)) ||
                 (r->from && eval_is_wide(b, r->from, point->env));
     for (uint32_t i = 0; i < r->conditions; i++)
         wide |= eval_is_wide(b, r->condition[i].value, point->env);

@@ -18,7 +18,8 @@ static struct laddress store_address(struct builder *b, const struct kbuffer *bu
     return eval_address(b, buffer, subscript);
 }
 
-/* Whether lanes behind the extent may be written: they fall into padding that belongs to no element. */
+/* Whether lanes behind the extent may be written: they fall into padding that belongs to no element. Not for inout
+ * buffers: their padding stays zero from call to call. */
 static bool lanes_have_room(const struct builder *b, const struct kbuffer *buffer, uint32_t dim,
                             const struct laddress *a)
 {
@@ -131,13 +132,14 @@ static void store_points(struct builder *b, const struct kbuffer *buffer, const 
         if (a->index) { /* an index register: lane by lane is rare enough */
             const struct lvalue *mask = point[i].valid < b->lanes ? lanes_below(b, point[i].valid) : NULL;
             struct lstatement *store;
-            loops_store(b, &a->place, v, 1, mask, false);
+            loops_store(b, &a->place, v, a->stride, mask, false);
             store = b->block->list.at[b->block->list.count - 1];
             store->index = a->index;
             continue;
         }
         const struct lvalue *mask = NULL;
-        if (wide && point[i].valid < b->lanes && !(a->stride == 1 && lanes_have_room(b, buffer, lane_dim, a)))
+        if (wide && point[i].valid < b->lanes &&
+            !(a->stride == 1 && buffer->access == KA_OUT && lanes_have_room(b, buffer, lane_dim, a)))
             mask = lanes_below(b, point[i].valid);
         loops_store(b, &a->place, v, wide ? a->stride : 1, mask,
                    a->stride == 1 && affine_is_multiple(&a->place.element, b->lanes));

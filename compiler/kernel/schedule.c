@@ -430,17 +430,6 @@ static const char *choose_parallel(const struct survey *s)
     return best;
 }
 
-/* Whether no store reads what another one writes: then the nests of a kernel need no barrier between them. */
-static bool stores_are_independent(const struct kstatement *const *store, uint32_t stores)
-{
-    for (uint32_t i = 0; i < stores; i++)
-        for (uint32_t k = 0; k < stores; k++)
-            if (i != k && (loops_reads(store[i]->value, store[k]->buffer) ||
-                           (store[k]->buffer2 && loops_reads(store[i]->value, store[k]->buffer2))))
-                return false;
-    return true;
-}
-
 /* ---- a kernel ---- */
 
 static void unroll_windows(struct survey *s, const struct kexpr *expr, struct kschedule *out)
@@ -464,7 +453,7 @@ static void unroll_windows(struct survey *s, const struct kexpr *expr, struct ks
         unroll_windows(s, expr->arg[i], out);
 }
 
-static struct survey *survey_kernel(struct arena *arena, const struct kernel *kernel, uint32_t *out_nests,
+static struct survey *survey_kernel(struct arena *arena, const struct kernel *kernel, bool *out_independent,
                                     const struct kstatement ***out_stores, uint32_t *out_count)
 {
     struct survey *s = ARENA_NEW(arena, struct survey);
@@ -473,18 +462,12 @@ static struct survey *survey_kernel(struct arena *arena, const struct kernel *ke
     s->heaviest = 1;
     s->tree_dim = MAX_DIMS - 1;
     const struct kstatement **store = ARENA_ARRAY(arena, const struct kstatement *, kernel->statements.count + 1);
-    uint32_t stores = 0;
-    *out_nests = 0;
-    for (size_t next = 0; next < kernel->statements.count;) {
-        uint32_t n = loops_nest_length(kernel, next, store + stores);
-        if (n == 0)
-            break;
-        (*out_nests)++;
-        while (kernel->statements.at[next] != store[stores + n - 1])
-            next++;
-        next++;
-        stores += n;
-    }
+    struct loops_nest *nest;
+    uint32_t stores = 0, nests = loops_nests(arena, kernel, &nest);
+    *out_independent = loops_are_independent(nest, nests);
+    for (uint32_t i = 0; i < nests; i++)
+        for (uint32_t k = 0; k < nest[i].stores; k++)
+            store[stores++] = nest[i].store[k];
     /* dims of all stores first, so that meanings can name them */
     for (uint32_t i = 0; i < stores; i++)
         for (uint32_t k = 0; k < store[i]->rank; k++)
@@ -502,8 +485,9 @@ static struct survey *survey_kernel(struct arena *arena, const struct kernel *ke
 static void schedule_kernel(struct arena *arena, struct kernel *kernel, const struct ktarget *target)
 {
     const struct kstatement **store;
-    uint32_t nests, stores;
-    struct survey *s = survey_kernel(arena, kernel, &nests, &store, &stores);
+    uint32_t stores;
+    bool independent;
+    struct survey *s = survey_kernel(arena, kernel, &independent, &store, &stores);
     struct kschedule *out = &kernel->schedule;
     kernel->scheduled = true;
     int lane_dim = target->lanes > 1 ? choose_lanes(s, target->lanes) : -1;
@@ -517,7 +501,7 @@ static void schedule_kernel(struct arena *arena, struct kernel *kernel, const st
     limit_code(s, lane_dim, target);
     for (uint32_t i = 0; i < stores; i++)
         unroll_windows(s, store[i]->value, out);
-    if (nests == 1 || stores_are_independent(store, stores))
+    if (independent)
         out->parallel = choose_parallel(s);
     /* loops: the lanes' tiles outermost, so that their panel stays in the cache; what is tiled for reuse innermost */
     if (lane_dim >= 0 && !tree_lanes)
@@ -557,8 +541,9 @@ void kernel_schedule_random(struct kprogram *program, const struct ktarget *targ
     for (size_t i = 0; i < program->kernels.count; i++) {
         struct kernel *kernel = program->kernels.at[i];
         const struct kstatement **store;
-        uint32_t nests, stores;
-        struct survey *s = survey_kernel(program->arena, kernel, &nests, &store, &stores);
+        uint32_t stores;
+        bool independent;
+        struct survey *s = survey_kernel(program->arena, kernel, &independent, &store, &stores);
         kernel->schedule = (struct kschedule){0};
         kernel->scheduled = true;
         struct kschedule *out = &kernel->schedule;
@@ -591,7 +576,7 @@ void kernel_schedule_random(struct kprogram *program, const struct ktarget *targ
         if (next_random(&seed) % 2)
             for (uint32_t k = 0; k < stores; k++)
                 unroll_windows(s, store[k]->value, out);
-        if ((nests == 1 || stores_are_independent(store, stores)) && names && next_random(&seed) % 4)
+        if (names && next_random(&seed) % 4)
             out->parallel = s->dim[name[next_random(&seed) % names]].name;
     }
 }

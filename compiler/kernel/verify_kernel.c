@@ -257,7 +257,6 @@ static void check_schedule(struct kverifier *v)
     if (s->parallel)
         check_scheduled_name(v, &indices, "index", s->parallel);
     check_sizes(v, &indices, s->tile.at, s->tile.count);
-    check_sizes(v, &indices, s->block.at, s->block.count);
     for (size_t i = 0; i < s->order.count; i++)
         check_scheduled_name(v, &indices, "index", s->order.at[i]);
     for (size_t i = 0; i < s->unroll.count; i++)

@@ -227,10 +227,51 @@ static void loss(struct text *out, const struct shape *s)
                 C, N, N, C, N, N, C, N, N, C, N, C, N, C, C, N, C, N, N);
 }
 
+/* Kernels that no network makes, one for each way in which a value could be found again where it must not be. */
+static void reuse(struct text *out, const struct shape *s)
+{
+    begin(out, s, 9);
+    text_add(out, "  data t: i32[64] slot 0\n  data u: i32[64] slot 1\n");
+    place(out, "state", "x: f32[40]", 0);
+    place(out, "state", "x2: f32[40, 3]", 1);
+    place(out, "arena", "y: f32[40]", 2);
+    place(out, "arena", "z: f32[40]", 3);
+    place(out, "arena", "d: f32[]", 4);
+    place(out, "arena", "e: f32[]", 5);
+    place(out, "arena", "w: f32[64]", 6);
+    place(out, "arena", "q: f32[64]", 7);
+    place(out, "arena", "p: f32[64]", 8);
+    text_add(out, "  kernel let.after.store(X: f32[40]) -> (Y: f32[40], Z: f32[40], D: f32[], E: f32[]) {\n"
+                  "    Y[n] = X[n] * 2.0\n    let g[n < 40] = Y[n] + 1.0\n"
+                  "    let h[n < 40] = sum(k < 3 from 0.0: g[n] * f32(k))\n    Z[n] = h[n]\n"
+                  "    D = sum(k < 40 from 0.0: X[k])\n    let i = D + 1.0\n"
+                  "    let j = sum(k < 3 from 0.0: i * f32(k))\n    E = j + 1.0\n  }\n"
+                  "  kernel two.masks(X: f32[40, 3], T: i32[64], U: i32[64]) -> (Y: f32[64]) {\n"
+                  "    let s[i < 40] = sum(k < 3 from 0.0: X[i, k])\n"
+                  "    Y[m] = where(U[m] > 0: s[T[m]]; 0.0) + where(U[m] <= 0: s[T[m]]; 0.0)\n  }\n"
+                  "  kernel masked.tree(X: f32[40], T: i32[64], U: i32[64]) -> (Y: f32[64]) {\n"
+                  "    Y[n] = where(T[n] > 0: sum.tree(m < 40: X[U[m]]); 0.0)\n  }\n"
+                  "  kernel masked.sum(X: f32[40], T: i32[64], U: i32[64]) -> (Y: f32[64]) {\n"
+                  "    Y[n] = where(T[n] > 0: sum(m < 40 from 0.0: X[U[m]]); 0.0)\n  }\n"
+                  "  call let.after.store(x, y, z, d, e)\n  call two.masks(x2, t, u, w)\n"
+                  "  call masked.tree(x, t, u, q)\n  call masked.sum(x, t, u, p)\n}\n");
+}
+
+/* A nest that reads what the one before it wrote, with a schedule that would let threads run ahead. */
+static void dependent(struct text *out, const struct shape *s)
+{
+    begin(out, s, 3);
+    place(out, "state", "x: f32[100]", 0);
+    place(out, "arena", "y: f32[100]", 1);
+    place(out, "arena", "z: f32[100]", 2);
+    text_add(out, "  kernel k(X: f32[100]) -> (Y: f32[100], Z: f32[100]) {\n    Y[n] = X[n] * 2.0\n"
+                  "    Z[n] = sum(k < 100 from 0.0: Y[k]) + X[n]\n    schedule parallel n\n  }\n  call k(x, y, z)\n}\n");
+}
+
 const struct family families[] = {
     {"linear", linear},       {"linear_dx", linear_dx},     {"linear_update", linear_update},
     {"linear_db", linear_db}, {"conv_pool", conv_pool},     {"conv_padded", conv_padded},
     {"conv_dw", conv_dw},     {"unpool", unpool},           {"gather", gather},
-    {"loss", loss},
+    {"loss", loss},           {"reuse", reuse},             {"dependent", dependent},
 };
 const int family_count = sizeof families / sizeof *families;

@@ -222,7 +222,7 @@ static void test_family(const struct family *family)
     uint64_t random_schedules = getenv("XENT_THOROUGH") ? 8 * RANDOM_SCHEDULES : RANDOM_SCHEDULES;
     static const struct shape shapes[] = {{1, 16, 4, 1, 3},   {7, 16, 7, 3, 4},    {16, 16, 5, 2, 3},
                                           {17, 32, 17, 7, 7}, {33, 48, 6, 5, 17},  {65, 80, 13, 17, 5},
-                                          {130, 144, 9, 4, 3}, {50, 64, 11, 13, 11}};
+                                          {130, 144, 9, 4, 3}, {50, 64, 11, 13, 11}, {300, 304, 4, 2, 2}};
     for (size_t c = 0; c < sizeof cpus / sizeof *cpus; c++) {
         char *message = NULL;
         struct codegen_target *target = codegen_target_create(cpus[c], NULL, &message);
@@ -266,10 +266,13 @@ FAMILY(6)
 FAMILY(7)
 FAMILY(8)
 FAMILY(9)
+FAMILY(10)
+FAMILY(11)
 
 int main(void)
 {
-    static void (*const tests[])(void) = {test_0, test_1, test_2, test_3, test_4, test_5, test_6, test_7, test_8, test_9};
+    static void (*const tests[])(void) = {test_0, test_1, test_2, test_3, test_4, test_5,
+                                         test_6, test_7, test_8, test_9, test_10, test_11};
     if (CU_initialize_registry() != CUE_SUCCESS)
         return 1;
     CU_pSuite suite = CU_add_suite("machine code equals the interpreter", NULL, NULL);
