@@ -32,6 +32,7 @@ struct survey {
     uint32_t dims, accesses;
     struct dim dim[MAX_DIMS];
     struct access access[MAX_LOADS];
+    uint32_t conditioned; /* dims that the condition of a sum depends on: bounds of loops while their tile is 1 */
     int64_t heaviest;  /* weight of the innermost loop */
     int64_t terms;     /* multiply-adds of one innermost iteration */
     int64_t operators; /* of one point, reductions' bodies counted once */
@@ -188,6 +189,10 @@ static void look_at(struct survey *s, const struct kexpr *expr, const struct mea
             }
             m = bind(s, m, r->index[i], dims, dims);
         }
+        for (uint32_t i = 0; i < r->conditions; i++) {
+            uint32_t unit;
+            s->conditioned |= dims_of(r->condition[i].value, m, &unit);
+        }
         if (inside > s->heaviest) {
             s->heaviest = inside;
             s->terms = 0;
@@ -327,6 +332,12 @@ static double tile_cost(struct survey *s, int lane_dim, const struct ktarget *ta
     return cost * total;
 }
 
+static bool may_tile(const struct survey *s, uint32_t d, int lane_dim)
+{
+    return !s->dim[d].window && (int)d != lane_dim && !(s->tree && d == s->tree_dim) &&
+           (s->dim[d].extent == 1 || !(s->conditioned >> d & 1));
+}
+
 static void choose_tile(struct survey *s, int lane_dim, const struct ktarget *target)
 {
     static const int64_t sizes[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 24};
@@ -338,9 +349,7 @@ static void choose_tile(struct survey *s, int lane_dim, const struct ktarget *ta
     /* up to two dims beside the lanes */
     for (uint32_t x = 0; x < s->dims; x++)
         for (uint32_t y = x; y < s->dims; y++) {
-            bool x_fits = !s->dim[x].window && (int)x != lane_dim && !(s->tree && x == s->tree_dim);
-            bool y_fits = !s->dim[y].window && (int)y != lane_dim && !(s->tree && y == s->tree_dim);
-            if (!x_fits || !y_fits)
+            if (!may_tile(s, x, lane_dim) || !may_tile(s, y, lane_dim))
                 continue;
             for (int i = 0; i < SIZES && sizes[i] <= s->dim[x].extent; i++)
                 for (int j = 0; j < (x == y ? 1 : SIZES) && sizes[j] <= s->dim[y].extent; j++)
