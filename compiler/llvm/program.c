@@ -22,7 +22,8 @@ static int64_t var_bytes(const struct kvar *var) { return var->layout.elements *
 static bool overlap(const struct kvar *a, const struct kvar *b) {
     if (a->place == KP_DATA && b->place == KP_DATA)
         return a->slot == b->slot;
-    return kvar_in_arena(a) && kvar_in_arena(b) && a->offset < b->offset + var_bytes(b) && b->offset < a->offset + var_bytes(a);
+    return kvar_in_arena(a) && kvar_in_arena(b) && a->offset < b->offset + var_bytes(b) &&
+           b->offset < a->offset + var_bytes(a);
 }
 
 static void consider_call(const struct kcall *call, struct emit_argument *arguments) {
