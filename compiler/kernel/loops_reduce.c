@@ -354,6 +354,43 @@ bool loops_term_is_wide(struct builder *b, const struct kreduce *r, const struct
     return wide;
 }
 
+/* Whether all indices that it names have values already: no reduction around it has yet to bind one. */
+static bool is_bound(const struct kexpr *expr, const struct loop_env *env)
+{
+    if (expr->op == KX_REDUCE || (expr->op == KX_INDEX && !env_find(env, expr->index)))
+        return false;
+    for (uint32_t i = 0; i < expr->count; i++)
+        if (!is_bound(expr->arg[i], env))
+            return false;
+    return true;
+}
+
+/* Lets with sums of their own that are the same in every term: evaluated ahead of the loop, and found again in it. A let
+ * can be read anywhere, so this needs no term to be present. */
+static void lets_ahead(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point)
+{
+    if (!loops_reduces(expr) || expr->op == KX_REDUCE)
+        return;
+    if (expr->op == KX_LET && is_bound(expr, point->env)) {
+        eval(b, expr, count, point, ARENA_ARRAY(b->arena, const struct lvalue *, count));
+    } else if (expr->op == KX_LET) {
+        struct point *inner = ARENA_ARRAY(b->arena, struct point, count);
+        for (uint32_t i = 0; i < count; i++) {
+            inner[i] = point[i];
+            inner[i].env = NULL;
+            for (uint32_t k = 0; k < expr->count; k++)
+                if (is_bound(expr->arg[k], point[i].env))
+                    inner[i].env =
+                        env_index(b, inner[i].env, expr->let->index[k], eval_index(b, expr->arg[k], &point[i]));
+        }
+        lets_ahead(b, expr->let->value, count, inner);
+    } else {
+        uint32_t sure = expr->op == KX_WHERE || expr->op == KX_LAND || expr->op == KX_LOR ? 1 : expr->count;
+        for (uint32_t i = 0; i < sure; i++)
+            lets_ahead(b, expr->arg[i], count, point);
+    }
+}
+
 static void reduce_sequential(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point,
                               const struct lvalue **out, const struct lvalue **out_position)
 {
@@ -375,6 +412,9 @@ static void reduce_sequential(struct builder *b, const struct kexpr *expr, uint3
                 out_position[i] = value_splat(b, out_position[i]);
         }
     }
+    for (int i = 0; i < 2; i++)
+        if (r->term[i])
+            lets_ahead(b, r->term[i], count, point);
     b->hint = r->kind == KR_MAX_AT ? "best" : "acc";
     open_level(b, &nest, 0, point, out, out_position);
 }

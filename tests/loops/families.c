@@ -268,10 +268,29 @@ static void dependent(struct text *out, const struct shape *s)
                   "    Z[n] = sum(k < 100 from 0.0: Y[k]) + X[n]\n    schedule parallel n\n  }\n  call k(x, y, z)\n}\n");
 }
 
+/* A loss by probabilities: every let with a sum is read first in the terms of another sum. */
+void family_probabilities(struct text *out, const struct shape *s)
+{
+    int N = s->capacity, C = s->c;
+    begin(out, s, 3);
+    place(out, "state", f(out, "Z: f32[%d, %d]", C, N), 0);
+    place(out, "state", f(out, "T: f32[%d, %d]", C, N), 1);
+    place(out, "arena", f(out, "L: f32[%d]", N), 2);
+    text_printf(out,
+                "  kernel loss(Z: f32[%d, %d], T: f32[%d, %d]) -> (L: f32[%d]) {\n"
+                "    let top[m < %d] = max_at(c < %d: Z[c, m])\n"
+                "    let r[m < %d] = sum(c < %d from 0.0: exp(Z[c, m] - top[m]))\n"
+                "    let p[c < %d, m < %d] = exp(Z[c, m] - top[m]) / r[m]\n"
+                "    L[m] = sum(c < %d from 0.0: select(T[c, m] == 0.0, 0.0, T[c, m] * p[c, m]))\n"
+                "  }\n  call loss(Z, T, L)\n}\n",
+                C, N, C, N, N, N, C, N, C, C, N, C);
+}
+
 const struct family families[] = {
     {"linear", linear},       {"linear_dx", linear_dx},     {"linear_update", linear_update},
     {"linear_db", linear_db}, {"conv_pool", conv_pool},     {"conv_padded", conv_padded},
     {"conv_dw", conv_dw},     {"unpool", unpool},           {"gather", gather},
     {"loss", loss},           {"reuse", reuse},             {"dependent", dependent},
+    {"probabilities", family_probabilities},
 };
 const int family_count = sizeof families / sizeof *families;

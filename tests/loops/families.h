@@ -14,5 +14,7 @@ struct family {
 };
 extern const struct family families[];
 extern const int family_count;
+/* One of them. */
+void family_probabilities(struct text *out, const struct shape *shape);
 
 #endif

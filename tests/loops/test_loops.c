@@ -3,6 +3,7 @@
 #include "codegen.h"
 #include "families.h"
 #include "kernel.h"
+#include "loops.h"
 
 #include <CUnit/Basic.h>
 #include <pthread.h>
@@ -268,16 +269,48 @@ FAMILY(8)
 FAMILY(9)
 FAMILY(10)
 FAMILY(11)
+FAMILY(12)
+
+static uint32_t depth_of(const struct lblock *block)
+{
+    uint32_t deepest = 0;
+    for (size_t i = 0; i < block->list.count; i++) {
+        const struct lstatement *s = block->list.at[i];
+        uint32_t body = depth_of(&s->body), otherwise = depth_of(&s->otherwise);
+        uint32_t depth = (body > otherwise ? body : otherwise) + (s->kind == LS_FOR);
+        deepest = depth > deepest ? depth : deepest;
+    }
+    return deepest;
+}
+
+/* A sum that is the same in every term of another one is computed once: no loop over c within a loop over c. */
+static void test_sums_ahead(void)
+{
+    static const struct shape shape = {1, 16, 4, 1, 1000};
+    static const struct ktarget target = {
+        .lanes = 16, .registers = 32, .fma = true, .masks = true, .l1_bytes = 32768, .l2_bytes = 1 << 20};
+    struct arena arena;
+    struct text source;
+    arena_init(&arena, NULL);
+    text_init(&source, &arena);
+    family_probabilities(&source, &shape);
+    struct kprogram *program = parse(&arena, text_string(&source));
+    CU_ASSERT_PTR_NOT_NULL_FATAL(program);
+    kernel_schedule(program, &target);
+    CU_ASSERT_EQUAL(depth_of(&kernel_to_loops(&arena, program, program->kernels.at[0], &target)->body), 1);
+    arena_deinit(&arena);
+}
 
 int main(void)
 {
     static void (*const tests[])(void) = {test_0, test_1, test_2, test_3, test_4, test_5,
-                                         test_6, test_7, test_8, test_9, test_10, test_11};
+                                         test_6, test_7, test_8, test_9, test_10, test_11, test_12};
     if (CU_initialize_registry() != CUE_SUCCESS)
         return 1;
     CU_pSuite suite = CU_add_suite("machine code equals the interpreter", NULL, NULL);
     for (int i = 0; i < family_count; i++)
         CU_add_test(suite, families[i].name, tests[i]);
+    CU_add_test(suite, "sums ahead", test_sums_ahead);
     CU_basic_set_mode(CU_BRM_VERBOSE);
     CU_basic_run_tests();
     unsigned failures = CU_get_number_of_failures();
