@@ -52,6 +52,10 @@ struct kbuffer *make_data(struct make *m, const char *name, enum ktype type, int
     return buffer_and_var(m, name, type, KA_IN, elements, (struct kvar){.place = KP_DATA, .slot = m->data++});
 }
 
+struct kbuffer *make_table(struct make *m, const char *name, const float *value, int64_t elements) {
+    return buffer_and_var(m, name, KT_F32, KA_IN, elements, (struct kvar){.place = KP_CONST, .value = value});
+}
+
 int64_t make_offset(const struct make *m, const struct kbuffer *buffer) {
     return m->call.argument[buffer->number]->offset;
 }

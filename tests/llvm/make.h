@@ -25,6 +25,7 @@ void make_init(struct make *m, struct arena *arena, const char *name, enum karit
 /* Buffers lie in the arena at multiples of 64 bytes; `data` ones are call->data[...] in order. */
 struct kbuffer *make_buffer(struct make *m, const char *name, enum ktype type, enum kaccess access, int64_t elements);
 struct kbuffer *make_data(struct make *m, const char *name, enum ktype type, int64_t elements);
+struct kbuffer *make_table(struct make *m, const char *name, const float *value, int64_t elements);
 int64_t make_offset(const struct make *m, const struct kbuffer *buffer); /* in the arena */
 struct kscalar *make_scalar(struct make *m, const char *name, enum ktype type);
 struct llocal *make_local(struct make *m, const char *name, enum ktype type, int64_t elements);

@@ -2,7 +2,9 @@
 #include "test_llvm.h"
 
 #include <CUnit/Basic.h>
+#include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* sum = -1; for i from max(lo, 3) to min(hi, 40) step: sum = sum * 3 + i; out[0] = sum. lo and hi are scalars. */
 static void test_bounds_at_run_time(void) {
@@ -220,10 +222,10 @@ static void test_same_object(void) {
     free(object[1]);
 }
 
-static uint32_t functions_in(const struct compiled *c) {
+static uint32_t count_in_ir(const struct compiled *c, const char *what) {
     char *text = codegen_ir_text(c->module);
     uint32_t count = 0;
-    for (const char *at = text; (at = strstr(at, "\ndefine ")); at++)
+    for (const char *at = text; (at = strstr(at, what)); at++)
         count++;
     free(text);
     return count;
@@ -257,7 +259,7 @@ static void test_shared_kernels(void) {
     };
     struct compiled c = compile(NULL, NULL, programs, 4);
     CU_ASSERT_PTR_NOT_NULL_FATAL(c.code);
-    CU_ASSERT_EQUAL(functions_in(&c), arith == KARITH_FMA ? 4 + 3 : 4 + 2);
+    CU_ASSERT_EQUAL(count_in_ir(&c, "\ndefine "), arith == KARITH_FMA ? 4 + 3 : 4 + 2);
     _Alignas(64) float memory[32] = {0};
     for (uint32_t p = 0; p < 4; p++)
         CU_ASSERT_TRUE_FATAL(run(&c, programs[p]->name, memory, NULL, NULL));
@@ -268,6 +270,38 @@ static void test_shared_kernels(void) {
     arena_deinit(&arena);
 }
 
+static const struct kprogram *one_look_up(struct arena *arena, const char *program, const float *value) {
+    struct make m;
+    make_init(&m, arena, "look", KARITH_MULADD, 1);
+    m.program->name = program;
+    struct kbuffer *out = make_buffer(&m, "out", KT_F32, KA_OUT, 3), *table = make_table(&m, "table", value, 3);
+    for (int64_t i = 0; i < 3; i++)
+        make_store(&m, out, make_number(i), make_load(&m, table, make_number(2 - i), 1, 1), 1, NULL);
+    return make_program(&m);
+}
+
+/* Equal tables are one array, and kernels that differ in their tables are still one function. */
+static void test_tables(void) {
+    static const float first[] = {0.1f, -0.0f, INFINITY}, same[] = {0.1f, -0.0f, INFINITY}, other[] = {0.1f, 0, 1e-45f};
+    const float *values[] = {first, same, other};
+    struct arena arena;
+    arena_init(&arena, NULL);
+    const struct kprogram *programs[] = {one_look_up(&arena, "a", first), one_look_up(&arena, "b", same),
+                                         one_look_up(&arena, "c", other)};
+    struct compiled c = compile(NULL, NULL, programs, 3);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(c.code);
+    CU_ASSERT_EQUAL(count_in_ir(&c, "\n@"), 2);
+    CU_ASSERT_EQUAL(count_in_ir(&c, "\ndefine "), 1 + 3);
+    for (uint32_t p = 0; p < 3; p++) {
+        _Alignas(64) float memory[16] = {0};
+        CU_ASSERT_TRUE_FATAL(run(&c, programs[p]->name, memory, NULL, NULL));
+        for (int i = 0; i < 3; i++)
+            CU_ASSERT_TRUE(memcmp(&memory[i], &values[p][2 - i], sizeof *memory) == 0);
+    }
+    compiled_free(&c);
+    arena_deinit(&arena);
+}
+
 void suite_loops(void) {
     CU_pSuite suite = CU_add_suite("loops", NULL, NULL);
     CU_add_test(suite, "bounds known only at run time", test_bounds_at_run_time);
@@ -275,5 +309,6 @@ void suite_loops(void) {
     CU_add_test(suite, "branches", test_branches);
     CU_add_test(suite, "threads, once, barriers", test_threads);
     CU_add_test(suite, "kernels that are the same are one", test_shared_kernels);
+    CU_add_test(suite, "tables that are the same are one", test_tables);
     CU_add_test(suite, "objects are the same from run to run", test_same_object);
 }
