@@ -306,25 +306,57 @@ static void hoist(struct builder *b, const struct nest *nest, uint32_t levels)
         walk_lets(&w, nest->store[s]->value);
 }
 
+/* The first element of every point's vector of a buffer that the tile stores to. */
+static bool tile_places(struct builder *b, const struct nest *nest, const struct kstatement *store, uint32_t count,
+                        const struct point *point, struct lplace *out)
+{
+    for (uint32_t p = 0; p < count; p++) {
+        struct lindex subscript[KERNEL_MAX_RANK];
+        for (uint32_t d = 0; d < nest->rank; d++)
+            subscript[d] = env_find(point[p].env, store->index[d])->index;
+        struct laddress a = eval_address(b, store->buffer, subscript);
+        if (a.index)
+            return false;
+        out[p] = a.place;
+    }
+    return true;
+}
+
+/* Rows of a tile a fixed distance apart: one row after the other is prefetched while the sum runs. */
+static bool spread_rows(struct builder *b, uint32_t rows, uint32_t vectors, const struct lplace *place)
+{
+    struct laffine step = affine_add(b, &place[vectors].element, &place[0].element, -1);
+    if (step.count)
+        return false;
+    for (uint32_t p = vectors; p < rows * vectors; p++) {
+        struct laffine difference = affine_add(b, &place[p].element, &place[p - vectors].element, -1);
+        if (difference.count || difference.constant != step.constant)
+            return false;
+    }
+    for (uint32_t v = 0; v < vectors; v++)
+        vec_push(b->arena, &b->spread.lines, (struct spread_line){place[v], step.constant});
+    b->spread.rows = rows;
+    return true;
+}
+
 static void prefetch_tile(struct builder *b, const struct nest *nest, uint32_t count, const struct point *point)
 {
     const struct kschedule *schedule = &b->kernel->schedule;
+    struct lplace *place = ARENA_ARRAY(b->arena, struct lplace, count);
+    uint32_t vectors = 1;
+    for (uint32_t l = 0; l < nest->rank; l++)
+        if (nest->bound[l].lanes)
+            vectors = (uint32_t)((nest->bound[l].count + b->lanes - 1) / b->lanes);
+    b->spread = (struct spread){0};
     for (uint32_t s = 0; s < nest->stores; s++)
         for (size_t i = 0; i < schedule->prefetch.count; i++) {
-            const struct kbuffer *buffer = nest->store[s]->buffer;
-            if (strcmp(schedule->prefetch.at[i], buffer->name) != 0)
+            if (strcmp(schedule->prefetch.at[i], nest->store[s]->buffer->name) != 0 ||
+                !tile_places(b, nest, nest->store[s], count, point, place))
                 continue;
-            for (uint32_t p = 0; p < count; p++) {
-                struct lindex subscript[KERNEL_MAX_RANK];
-                for (uint32_t d = 0; d < nest->rank; d++)
-                    subscript[d] = env_find(point[p].env, nest->store[s]->index[d])->index;
-                struct laddress a = eval_address(b, buffer, subscript);
-                if (a.index)
-                    continue;
-                struct lstatement *line = loops_emit(b, LS_PREFETCH);
-                line->place = a.place;
-                line->write = true;
-            }
+            if (count > vectors && spread_rows(b, count / vectors, vectors, place))
+                continue;
+            for (uint32_t p = 0; p < count; p++)
+                loops_prefetch(b, &place[p]);
         }
 }
 
@@ -361,6 +393,7 @@ static void fill_tile(struct builder *b, struct nest *nest)
         together |= store_transposes(b, nest->store[s], index[s], count, point);
     for (uint32_t s = 0; s < nest->stores; s++)
         eval_reductions(b, nest->store[s]->value, count, point);
+    b->spread.rows = 0;
     for (uint32_t p = 0; p < (together ? 1 : count); p++)
         fill_points(b, nest, together ? count : 1, point + p,
                     (const struct tile_index *const(*)[KERNEL_MAX_RANK])index);

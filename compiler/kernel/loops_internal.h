@@ -38,6 +38,16 @@ struct memo_entry {
 };
 enum { MEMO_BUCKETS = 4096 };
 
+/* Lines to prefetch while the tile's sum runs: in turn `row` of `rows`, each place + row * step. */
+struct spread_line {
+    struct lplace place;
+    int64_t step;
+};
+struct spread {
+    uint32_t rows;
+    VEC(struct spread_line) lines;
+};
+
 struct builder {
     struct arena *arena;
     const struct kprogram *program;
@@ -51,6 +61,7 @@ struct builder {
     uint32_t *bucket; /* MEMO_BUCKETS, entry number + 1 */
     uint32_t *version; /* per buffer: stores so far */
     const char *parallel; /* index whose loop is split over the threads; NULL: none */
+    struct spread spread; /* for the next sum over one index; rows 0: nothing */
     const char *hint;  /* name for registers defined now */
     int32_t coordinate[4];
     uint32_t coordinates;
@@ -147,6 +158,9 @@ struct laddress {
 const struct lvalue *eval_load(struct builder *b, const struct kexpr *expr, const struct point *point);
 const struct lvalue *eval_one(struct builder *b, const struct kexpr *expr, const struct point *point);
 struct laddress eval_address(struct builder *b, const struct kbuffer *buffer, const struct lindex *subscript);
+
+/* ---- loops_reduce.c ---- */
+void loops_prefetch(struct builder *b, const struct lplace *place);
 
 /* ---- loops.c ---- */
 bool loops_reads(const struct kexpr *expr, const struct kbuffer *buffer);

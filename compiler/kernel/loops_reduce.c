@@ -297,12 +297,65 @@ static struct point *bind_all(struct builder *b, const struct nest *nest, const 
     return bound;
 }
 
+void loops_prefetch(struct builder *b, const struct lplace *place)
+{
+    struct lstatement *line = loops_emit(b, LS_PREFETCH);
+    line->place = *place;
+    line->write = true;
+}
+
+/* The loop over the only index in as many pieces as there are rows to prefetch, a row ahead of each. */
+static void open_spread(struct builder *b, struct nest *nest, const struct point *point, const struct lvalue **acc)
+{
+    const struct kindex *index = nest->reduce->index[0];
+    struct spread spread = b->spread;
+    b->spread.rows = 0;
+    int64_t piece = (index->extent + spread.rows - 1) / spread.rows;
+    const struct lterm *row = term_var(b, "row", 0, spread.rows - 1);
+    const struct lterm *var = term_var(b, index->name, 0, index->extent - 1);
+    struct laffine zero = affine_constant(0), rows = affine_constant(spread.rows), first = affine_term(b, row, piece);
+    struct laffine end[2] = {first, affine_constant(index->extent)};
+    end[0].constant += piece;
+    if (index->bound)
+        end[1] = affine_term(b, term_scalar(b, index->bound), 1);
+    struct lcarried *outer = ARENA_ARRAY(b->arena, struct lcarried, nest->count);
+    struct lcarried *inner = ARENA_ARRAY(b->arena, struct lcarried, nest->count);
+    for (uint32_t i = 0; i < nest->count; i++) {
+        outer[i].first = acc[i];
+        outer[i].phi = value_phi(b, acc[i]->type, acc[i]->width);
+        inner[i].first = outer[i].phi;
+        acc[i] = inner[i].phi = value_phi(b, acc[i]->type, acc[i]->width);
+    }
+    struct loop_frame rows_frame = loop_open(b, row, &zero, 1, &rows, 1);
+    for (size_t l = 0; l < spread.lines.count; l++) {
+        struct lplace place = spread.lines.at[l].place;
+        struct laffine offset = affine_term(b, row, spread.lines.at[l].step);
+        place.element = affine_add(b, &place.element, &offset, 1);
+        loops_prefetch(b, &place);
+    }
+    struct loop_frame frame = loop_open(b, var, &first, 1, end, 2);
+    accumulate_under_branches(b, nest, bind_all(b, nest, point, index, (struct lindex){.base = affine_term(b, var, 1)}),
+                              acc, NULL);
+    for (uint32_t i = 0; i < nest->count; i++)
+        inner[i].next = acc[i];
+    loop_close(b, &frame, nest->count, inner);
+    for (uint32_t i = 0; i < nest->count; i++) {
+        outer[i].next = inner[i].phi;
+        acc[i] = outer[i].phi;
+    }
+    loop_close(b, &rows_frame, nest->count, outer);
+}
+
 static void open_level(struct builder *b, struct nest *nest, uint32_t level, const struct point *point,
                        const struct lvalue **acc, const struct lvalue **at)
 {
     const struct kreduce *r = nest->reduce;
     if (level == r->indices) {
         accumulate_under_branches(b, nest, point, acc, at);
+        return;
+    }
+    if (b->spread.rows && !at && r->indices == 1 && r->conditions == 0 && r->index[0]->extent >= b->spread.rows) {
+        open_spread(b, nest, point, acc);
         return;
     }
     const struct kindex *index = r->index[level];
