@@ -225,6 +225,9 @@ struct kvar { /* a buffer of a program */
     struct span span;
 };
 static inline bool kvar_in_arena(const struct kvar *var) { return var->place == KP_STATE || var->place == KP_ARENA; }
+int64_t kvar_bytes(const struct kvar *var);
+/* Whether what is written to the one may be read from the other. */
+bool kvar_overlap(const struct kvar *a, const struct kvar *b);
 struct kcall {
     const struct kernel *kernel; /* NULL: a barrier */
     const struct kvar **argument;        /* for each kernel buffer */

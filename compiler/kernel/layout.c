@@ -1,5 +1,6 @@
 /* Layouts: which place in memory an element has. A layout is a list of digits, outermost first; an address is the sum
- * of the digits' values times their strides, so tiles and padded rows need no case of their own. */
+ * of the digits' values times their strides, so tiles and padded rows need no case of their own. And what memory the
+ * buffers of a program take. */
 #include "kernel.h"
 
 #include <assert.h>
@@ -57,4 +58,17 @@ int64_t klayout_address(const struct klayout *layout, const int64_t *index)
         address += (digit->mod ? value % digit->mod : value) * digit->stride;
     }
     return address;
+}
+
+int64_t kvar_bytes(const struct kvar *var)
+{
+    return var->layout.elements * (var->type == KT_U8 ? 1 : 4);
+}
+
+bool kvar_overlap(const struct kvar *a, const struct kvar *b)
+{
+    if (a->place == KP_DATA && b->place == KP_DATA)
+        return a->slot == b->slot;
+    return kvar_in_arena(a) && kvar_in_arena(b) && a->offset < b->offset + kvar_bytes(b) &&
+           b->offset < a->offset + kvar_bytes(a);
 }

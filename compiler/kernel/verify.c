@@ -120,17 +120,6 @@ bool kverify_shape(struct kverifier *v, struct span span, const char *name, uint
 
 /* ---- declarations ---- */
 
-static int64_t var_bytes(const struct kvar *var)
-{
-    return var->layout.elements * (var->type == KT_U8 ? 1 : 4);
-}
-
-static bool overlap(const struct kvar *a, const struct kvar *b)
-{
-    return kvar_in_arena(a) && kvar_in_arena(b) && a->offset < b->offset + var_bytes(b) &&
-           b->offset < a->offset + var_bytes(a);
-}
-
 static bool check_table(struct kverifier *v, const struct kvar *var)
 {
     struct klayout dense = klayout_dense(var->rank, var->extent);
@@ -156,7 +145,7 @@ static bool check_var(struct kverifier *v, const struct kvar *var)
         return check_table(v, var);
     if (var->place == KP_DATA)
         return true;
-    if (var->offset < 0 || var->offset % 4 != 0 || __builtin_add_overflow(var->offset, var_bytes(var), &end) ||
+    if (var->offset < 0 || var->offset % 4 != 0 || __builtin_add_overflow(var->offset, kvar_bytes(var), &end) ||
         end > v->program->arena_bytes) {
         kverify_error(v, var->span, "%s does not lie in the %lld bytes of memory, or not at a multiple of 4", name,
                       (long long)v->program->arena_bytes);
@@ -174,7 +163,7 @@ static void check_vars(struct kverifier *v)
         const struct kvar *a = v->program->vars.at[i];
         for (size_t j = 0; j < v->program->vars.count; j++) {
             const struct kvar *b = v->program->vars.at[j];
-            if (i != j && (j > i || b->place != KP_STATE) && a->place == KP_STATE && overlap(a, b))
+            if (i != j && (j > i || b->place != KP_STATE) && a->place == KP_STATE && kvar_overlap(a, b))
                 kverify_error(v, b->span, "%s overlaps the state %s", escaped(v, b->name), escaped(v, a->name));
         }
     }
@@ -243,7 +232,7 @@ static bool check_arguments(struct kverifier *v, const struct kcall *call)
             fits = false;
         }
         for (size_t j = 0; fits && j < kernel->buffers.count; j++) {
-            if (j == i || formal->access == KA_IN || !overlap(actual, call->argument[j]))
+            if (j == i || formal->access == KA_IN || !kvar_overlap(actual, call->argument[j]))
                 continue;
             kverify_error(v, call->span, "call of %s: %s is written and overlaps %s", name, escaped(v, actual->name),
                           escaped(v, call->argument[j]->name));
@@ -276,8 +265,8 @@ static size_t var_number(const struct kprogram *program, const struct kvar *var)
     return i;
 }
 
-/* One memory seen in two shapes (a view): what is written to the one is read from the other. */
-static bool same_memory(const struct kvar *a, const struct kvar *b)
+/* One memory in two shapes: what is written to the one is read from the other. */
+static bool same_view(const struct kvar *a, const struct kvar *b)
 {
     int64_t elements[2] = {1, 1};
     for (uint32_t d = 0; d < a->rank; d++)
@@ -296,12 +285,12 @@ static void check_races(struct kverifier *v, const struct flow *flow, const stru
         const struct kvar *var = call->argument[i];
         bool writes = call->kernel->buffers.at[i]->access != KA_IN;
         for (size_t j = 0; j < flow->written.count; j++)
-            if (overlap(var, flow->written.at[j]))
+            if (kvar_overlap(var, flow->written.at[j]))
                 kverify_error(v, call->span, "call of %s: no barrier since %s wrote %s, which %s %s", name,
                               escaped(v, flow->writer.at[j]), escaped(v, flow->written.at[j]->name),
                               writes ? "shares memory with" : "is read as", escaped(v, var->name));
         for (size_t j = 0; writes && j < flow->read.count; j++)
-            if (overlap(var, flow->read.at[j]))
+            if (kvar_overlap(var, flow->read.at[j]))
                 kverify_error(v, call->span, "call of %s: no barrier since %s read %s, where %s is written", name,
                               escaped(v, flow->reader.at[j]), escaped(v, flow->read.at[j]->name),
                               escaped(v, var->name));
@@ -333,9 +322,9 @@ static void record(struct kverifier *v, struct flow *flow, const struct kcall *c
         vec_push(v->arena, &flow->written, var);
         vec_push(v->arena, &flow->writer, call->kernel->name);
         for (size_t j = 0; j < v->program->vars.count; j++)
-            if (v->program->vars.at[j] == var || same_memory(var, v->program->vars.at[j]))
+            if (v->program->vars.at[j] == var || same_view(var, v->program->vars.at[j]))
                 flow->content[j] = WRITTEN;
-            else if (overlap(var, v->program->vars.at[j]) && flow->content[j] == WRITTEN)
+            else if (kvar_overlap(var, v->program->vars.at[j]) && flow->content[j] == WRITTEN)
                 flow->content[j] = OVERWRITTEN;
     }
 }

@@ -17,15 +17,6 @@ struct program_emitter {
 
 /* ---- how buffers are passed ---- */
 
-static int64_t var_bytes(const struct kvar *var) { return var->layout.elements * emit_bytes(var->type); }
-
-static bool overlap(const struct kvar *a, const struct kvar *b) {
-    if (a->place == KP_DATA && b->place == KP_DATA)
-        return a->slot == b->slot;
-    return kvar_in_arena(a) && kvar_in_arena(b) && a->offset < b->offset + var_bytes(b) &&
-           b->offset < a->offset + var_bytes(a);
-}
-
 static void consider_call(const struct kcall *call, struct emit_argument *arguments) {
     const struct kernel *kernel = call->kernel;
     for (size_t i = 0; i < kernel->buffers.count; i++) {
@@ -34,7 +25,7 @@ static void consider_call(const struct kcall *call, struct emit_argument *argume
             arguments[i].align = emit_bytes(var->type);
         for (size_t j = 0; j < kernel->buffers.count; j++) {
             bool written = kernel->buffers.at[i]->access != KA_IN || kernel->buffers.at[j]->access != KA_IN;
-            if (i != j && written && overlap(var, call->argument[j]))
+            if (i != j && written && kvar_overlap(var, call->argument[j]))
                 arguments[i].apart = false;
         }
     }

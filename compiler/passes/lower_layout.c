@@ -84,5 +84,5 @@ struct klayout lower_layout_features(uint32_t rank, const int64_t *extent, uint3
 
 int64_t lower_bytes(const struct kvar *var)
 {
-    return round_up(var->layout.elements * (var->type == KT_U8 ? 1 : 4) + SLACK_BYTES, LOWER_ALIGN);
+    return round_up(kvar_bytes(var) + SLACK_BYTES, LOWER_ALIGN);
 }

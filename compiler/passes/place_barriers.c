@@ -10,23 +10,12 @@ struct interval { /* what the calls since the last barrier touch */
     VEC(struct touched) list;
 };
 
-static int64_t bytes_of(const struct kvar *var)
-{
-    return var->layout.elements * (var->type == KT_U8 ? 1 : 4);
-}
-
-static bool same_memory(const struct kvar *a, const struct kvar *b)
-{
-    return kvar_in_arena(a) && kvar_in_arena(b) && a->offset < b->offset + bytes_of(b) &&
-           b->offset < a->offset + bytes_of(a);
-}
-
 static bool conflicts(const struct interval *interval, const struct kcall *call)
 {
     for (size_t i = 0; i < call->kernel->buffers.count; i++)
         for (size_t k = 0; k < interval->list.count; k++)
             if ((call->kernel->buffers.at[i]->access != KA_IN || interval->list.at[k].written) &&
-                same_memory(call->argument[i], interval->list.at[k].var))
+                kvar_overlap(call->argument[i], interval->list.at[k].var))
                 return true;
     return false;
 }
