@@ -19,9 +19,15 @@ struct krange {
 struct kinout_use {
     const struct kbuffer *buffer;
     uint32_t position[KERNEL_MAX_RANK];
+    bool old; /* read before anything was stored to it */
+};
+/* How large the expressions are once every let stands where it is used, which is what the layers below walk over. */
+struct kexpansion {
+    int64_t nodes, depth;
 };
 struct klet_state {
     const struct klet *let;
+    struct kexpansion expansion;
     VEC(struct kinout_use) uses;
 };
 
@@ -34,7 +40,8 @@ struct kverifier {
     VEC(const struct kindex *) scope;
     VEC(struct klet_state) lets; /* defined so far */
     VEC(struct kfact) facts;
-    bool *stored; /* [kernel->buffers.count] */
+    const struct kstatement **stored; /* [kernel->buffers.count]: by what; NULL: not yet */
+    bool too_large;                   /* said so: what follows would only say it again */
 };
 
 /* verify.c: reports with "kernel NAME: " or "function NAME: " in front. */
@@ -53,12 +60,16 @@ bool kverify_enter(struct kverifier *verifier, struct span span, const struct ki
 /* verify_expr.c: types, scopes, subscripts. False after a message. */
 bool kverify_expr(struct kverifier *verifier, const struct kexpr *expr);
 
+/* verify_size.c: whether the lets in the expression leave it small enough. `out`: its size. */
+bool kverify_size(struct kverifier *verifier, const struct kexpr *expr, struct kexpansion *out);
+
 /* verify_range.c */
 struct krange kverify_range(const struct kverifier *verifier, const struct kexpr *expr);
 /* Adds what follows from `condition` being `truth`; the caller cuts verifier->facts back. */
 void kverify_assume(struct kverifier *verifier, const struct kexpr *condition, bool truth);
 void kverify_assume_range(struct kverifier *verifier, const struct kexpr *value, int64_t least, int64_t most);
 
+const struct klet_state *kverify_let(const struct kverifier *verifier, const struct klet *let); /* NULL: undefined */
 /* verify_inout.c: an inout buffer is read only at the element that is written. */
 void kverify_inout_let(struct kverifier *verifier, struct klet_state *state);
 void kverify_inout_store(struct kverifier *verifier, const struct kstatement *statement);

@@ -256,18 +256,10 @@ static bool check_load(struct kverifier *v, const struct kexpr *expr)
     return fits;
 }
 
-static bool is_defined(const struct kverifier *v, const struct klet *let)
-{
-    for (size_t i = 0; i < v->lets.count; i++)
-        if (v->lets.at[i].let == let)
-            return true;
-    return false;
-}
-
 static bool check_let(struct kverifier *v, const struct kexpr *expr)
 {
     const struct klet *let = expr->let;
-    if (!is_defined(v, let)) {
+    if (!kverify_let(v, let)) {
         kverify_error(v, expr->span, "%s is used before its definition",
                       diag_escape(v->arena, let->name, strlen(let->name)));
         return false;

@@ -113,7 +113,7 @@ static void check_let(struct kverifier *v, const struct kstatement *statement)
             return;
         }
     }
-    if (kverify_expr(v, state.let->value))
+    if (kverify_expr(v, state.let->value) && kverify_size(v, state.let->value, &state.expansion))
         kverify_inout_let(v, &state);
     vec_push(v->arena, &v->lets, state);
     check_name(v, statement->span, state.let->name);
@@ -184,13 +184,14 @@ static void check_store(struct kverifier *v, const struct kstatement *statement)
         kverify_error(v, statement->span, "%s is written twice", escaped(v, statement->buffer->name));
         return;
     }
-    if (kverify_expr(v, statement->value)) {
+    struct kexpansion expansion;
+    if (kverify_expr(v, statement->value) && kverify_size(v, statement->value, &expansion)) {
         check_value(v, statement);
         kverify_inout_store(v, statement);
     }
-    v->stored[statement->buffer->number] = true;
+    v->stored[statement->buffer->number] = statement;
     if (statement->buffer2)
-        v->stored[statement->buffer2->number] = true;
+        v->stored[statement->buffer2->number] = statement;
 }
 
 /* ---- schedules ---- */
@@ -271,7 +272,8 @@ void kverify_kernel(struct kverifier *v)
 {
     size_t errors = v->diags->errors;
     v->lets.count = 0;
-    v->stored = ARENA_ARRAY(v->arena, bool, v->kernel->buffers.count);
+    v->too_large = false;
+    v->stored = ARENA_ARRAY(v->arena, const struct kstatement *, v->kernel->buffers.count);
     check_buffers(v);
     if (v->diags->errors != errors)
         return;
@@ -292,6 +294,7 @@ void kverify_kernel(struct kverifier *v)
 void kverify_function(struct kverifier *v)
 {
     v->lets.count = 0;
+    v->too_large = false;
     v->scope.count = 0;
     v->facts.count = 0;
     for (int op = 0; op < KX_COUNT; op++)
@@ -304,8 +307,12 @@ void kverify_function(struct kverifier *v)
         const struct klet *let = v->function->let[i];
         if (let->rank > 0)
             kverify_error(v, let->value->span, "%s: the lets of a function have no indices", escaped(v, let->name));
-        kverify_expr(v, let->value);
-        vec_push(v->arena, &v->lets, (struct klet_state){.let = let});
+        struct klet_state state = {.let = let};
+        if (kverify_expr(v, let->value))
+            kverify_size(v, let->value, &state.expansion);
+        vec_push(v->arena, &v->lets, state);
     }
-    kverify_expr(v, v->function->body);
+    struct kexpansion expansion;
+    if (kverify_expr(v, v->function->body))
+        kverify_size(v, v->function->body, &expansion);
 }

@@ -434,14 +434,14 @@ static void lets_keep_their_values(void)
                     "program @lets {\n"
                     "  state v: f32[3, 70] at 0\n"
                     "  state w: f32[3, 70] layout (d1/16, d0, d1%16) at 896\n"
-                    "  arena old: f32[70, 3] at 1920\n"
+                    "  arena old: f32[3, 70] at 1920\n"
                     "  kernel k(inout V: f32[3, 70], inout W: f32[3, 70] layout (d1/16, d0, d1%16)) ->\n"
-                    "      (old: f32[70, 3]) {\n"
+                    "      (old: f32[3, 70]) {\n"
                     "    let before[n < 3, k < 70] = V[n, k]\n"
                     "    let twice[k < 70, n < 3] = before[n, k] + W[n, k]\n"
                     "    V[n, k] = V[n, k] * 3.0\n"
                     "    W[n, k] = V[n, k] + twice[k, n]\n"
-                    "    old[k, n] = before[n, k] + W[n, k]\n"
+                    "    old[n, k] = before[n, k] + W[n, k]\n"
                     "  }\n"
                     "  call k(v, w, old)\n"
                     "}\n",
@@ -460,7 +460,7 @@ static void lets_keep_their_values(void)
             float w_new = v[n][k] * 3.0f + (v[n][k] + w[n][k]);
             CHECK_SAME(F(&b, "v", n, k), v[n][k] * 3.0f);
             CHECK_SAME(F(&b, "w", n, k), w_new);
-            CHECK_SAME(F(&b, "old", k, n), v[n][k] + w_new);
+            CHECK_SAME(F(&b, "old", n, k), v[n][k] + w_new);
         }
     bench_close(&b);
 }
