@@ -41,7 +41,7 @@ static void report_repeated(struct parse_context *ctx, const struct given_list *
     for (size_t i = 0; i < count; i++)
         first[sorted[i].order] =
             i && sorted[i].name == sorted[i - 1].name ? first[sorted[i - 1].order] : sorted[i].order;
-    for (size_t i = 0; i < count && ctx->diags->errors <= DIAG_MAX_ERRORS; i++) {
+    for (size_t i = 0; i < count && !diag_enough(ctx->diags); i++) {
         if (first[i] == i)
             continue;
         const struct given *g = &list->v.at[i];

@@ -84,6 +84,7 @@ static bool possible_inside(int open, const char *token)
     return strcmp(token, "the end of the file") != 0 || open == 0;
 }
 
+/* Empty where nothing was looked for: behind a token that is an error itself. */
 static const char *describe_expected(struct parse_context *ctx, const char *const *names, size_t count)
 {
     struct expectation e = {.names = names, .count = count < MAX_EXPECTED ? count : MAX_EXPECTED};
@@ -215,8 +216,11 @@ void syntax_error(struct parse_context *ctx, const char *const *expected, size_t
     }
     bool new_line = !at_end(ctx) && line_of(ctx, ctx->previous) != line_of(ctx, ctx->current);
     const char *after = new_line ? arena_printf(ctx->arena, " after \"%s\"", previous_word(ctx)) : "";
-    diag_error(ctx->diags, ctx->current, "expected %s%s, found %s", describe_expected(ctx, expected, count), after,
-               describe_found(ctx, found));
+    const char *wanted = describe_expected(ctx, expected, count), *there = describe_found(ctx, found);
+    if (*wanted)
+        diag_error(ctx->diags, ctx->current, "expected %s%s, found %s", wanted, after, there);
+    else
+        diag_error(ctx->diags, ctx->current, "%s cannot stand here", there);
     note_bracket(ctx);
     help(ctx, expected, count, found, new_line);
 }

@@ -46,7 +46,7 @@ static void close_bracket(struct parse_context *ctx, int opener)
 
 static int next_token(struct parse_context *ctx, NET_STYPE *value, NET_LTYPE *span)
 {
-    if (ctx->diags->errors > MAX_COUNTED_ERRORS)
+    if (ctx->diags->errors > MAX_COUNTED_ERRORS && diag_enough(ctx->diags))
         parse_stop(ctx);
     int token = ctx->stopped ? 0 : lexer_scan(value, span, ctx->scanner);
     ctx->mismatched = (struct span){0};

@@ -213,7 +213,7 @@ static void add_logits(struct builder *b)
 static void build_items(struct builder *b)
 {
     const struct ast_model *model = b->ast->model;
-    for (size_t i = 0; i < model->item_count && b->diags->errors <= DIAG_MAX_ERRORS; i++) {
+    for (size_t i = 0; i < model->item_count && !diag_enough(b->diags); i++) {
         const struct ast_item *item = &model->items[i];
         struct name_entry *entry = item->name ? map_get(&b->names, item->name) : NULL;
         switch (item->kind) {

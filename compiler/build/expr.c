@@ -217,7 +217,7 @@ static struct value *build_call(struct builder *b, struct scope *scope, const st
 
 struct value *build_expr(struct builder *b, struct scope *scope, const struct ast_expr *expr)
 {
-    if (b->diags->errors > DIAG_MAX_ERRORS) /* nobody reads further */
+    if (diag_enough(b->diags))
         return NULL;
     if (expr->kind == AST_NAME)
         return build_name(b, expr);

@@ -105,7 +105,10 @@ bool need_vector(const struct node *node, uint32_t input, struct diag_list *diag
     diag_error(diags, node->span, "%s needs a vector per example, but %s has the shape %s", node->op->name,
                value_label(value), value_shape(diags, value));
     note_made(diags, value);
-    if (value->type.rank > 2)
+    if (value->type.rank > 2 && node->op->flags & (OP_LOSS | OP_METRIC))
+        diag_help(diags, "flatten it first: %s(%s |> flatten, %s)", node->op->name, subject(value),
+                  subject(node->input[1]));
+    else if (value->type.rank > 2)
         diag_help(diags, "flatten it first: %s |> flatten |> %s", subject(value), call_text(node, diags));
     return false;
 }

@@ -18,6 +18,14 @@ void diag_init(struct diag_list *list, struct arena *arena, const struct source_
     *list = (struct diag_list){.arena = arena, .map = map};
 }
 
+bool diag_enough(struct diag_list *list)
+{
+    if (list->errors <= DIAG_MAX_ERRORS)
+        return false;
+    list->stopped = true;
+    return true;
+}
+
 static void add(struct diag_list *list, enum diag_kind kind, struct span span, const char *format, va_list args)
 {
     if (list->errors > DIAG_MAX_ERRORS)
@@ -191,6 +199,9 @@ void diag_render(const struct diag_list *list, struct text *out)
         render_one(list, &list->items.at[i], out);
     if (list->errors > DIAG_MAX_ERRORS) {
         size_t more = list->errors - DIAG_MAX_ERRORS;
-        text_printf(out, "%zu more error%s\n", more, more == 1 ? "" : "s");
+        if (list->stopped)
+            text_add(out, "more errors\n");
+        else
+            text_printf(out, "%zu more error%s\n", more, more == 1 ? "" : "s");
     }
 }

@@ -26,12 +26,15 @@ struct diag_list {
     struct arena *arena;
     const struct source_map *map;
     VEC(struct diag) items; /* an error is followed by its notes and help */
-    size_t errors;          /* all of them, also those past the limit */
+    size_t errors;          /* also those past the limit, as far as they were looked for */
+    bool stopped;           /* nobody looked further: there may be more */
 };
 
 enum { DIAG_MAX_ERRORS = 20 };
 
 void diag_init(struct diag_list *list, struct arena *arena, const struct source_map *map);
+/* True past the limit, where looking further is of no use; the number of errors is then not known. */
+bool diag_enough(struct diag_list *list);
 /* Messages are lower case, name the culprit and quote user text through diag_escape. */
 void diag_error(struct diag_list *list, struct span span, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -179,7 +179,7 @@ const char *nearest_name(const char *wanted, const char *const *names, size_t co
     size_t length = strlen(wanted), limit = length <= 3 ? 1 : length <= 6 ? 2 : 3, least = limit + 1;
     for (size_t i = 0; i < count; i++) {
         size_t distance = edit_distance(wanted, names[i]);
-        if (distance < least) {
+        if (distance < least && distance < length) { /* all of its letters changed: not the name that was meant */
             least = distance;
             best = names[i];
         }

@@ -148,6 +148,8 @@ static void test_limit(void)
     CU_ASSERT_EQUAL(diags.errors, 23);
     CU_ASSERT_EQUAL(diags.items.count, 40);
     CU_ASSERT_PTR_NOT_NULL(strstr(rendered(), "note 19\n3 more errors\n"));
+    CU_ASSERT_TRUE(diag_enough(&diags));
+    CU_ASSERT_PTR_NOT_NULL(strstr(rendered(), "note 19\nmore errors\n"));
 }
 
 static void test_escape(void)
@@ -248,6 +250,10 @@ static void test_text(void)
     CU_ASSERT_STRING_EQUAL(nearest_name("realu", names, 4), "relu");
     CU_ASSERT_STRING_EQUAL(nearest_name("flattne", names, 4), "flatten");
     CU_ASSERT_PTR_NULL(nearest_name("dropout", names, 4));
+    static const char *const brief[] = {"x", "l1"};
+    CU_ASSERT_PTR_NULL(nearest_name("z", brief, 2));
+    CU_ASSERT_PTR_NULL(nearest_name("", brief, 2));
+    CU_ASSERT_STRING_EQUAL(nearest_name("l2", brief, 2), "l1");
 }
 
 static void test_intern(void)
