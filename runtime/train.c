@@ -1,6 +1,6 @@
 /* The trainer. Every thread runs train_body; what thread 0 writes between two barriers (the plan) the others read after
  * the second. Snapshots of the state alternate between two buffers, so that one is always older than the newest step
- * whose loss is known: from there the last good weights are found again by repeating steps. */
+ * whose loss is known: from there the last good weights are found again by repeating steps. No snapshot is taken of a state that is not finite. */
 #include "internal.h"
 
 #include <inttypes.h>
@@ -74,6 +74,10 @@ static void plan(struct trainer *trainer) {
     if (trainer->done)
         return;
     if (!trainer->repeating && trainer->steps % SNAPSHOT_EVERY == 0) {
+        if (!xent_session_is_finite(trainer->session, NULL)) {
+            trainer->done = trainer->ended = true; /* check_state says why */
+            return;
+        }
         trainer->into = &trainer->snapshot[trainer->steps / SNAPSHOT_EVERY % 2];
         trainer->into->steps = trainer->steps;
         trainer->into->session_steps = trainer->session->steps;
@@ -158,8 +162,8 @@ static void take_steps(struct trainer *trainer, uint64_t until) {
 
 /* --- Going back --- */
 
-/* The state after `steps` updates: the newest snapshot that is not younger, and the steps since. */
-static void go_back(struct trainer *trainer, uint64_t steps) {
+/* The newest snapshot that is not younger than `steps` updates. */
+static void restore(struct trainer *trainer, uint64_t steps) {
     const struct snapshot *best = NULL;
     for (int i = 0; i < 2; i++) {
         const struct snapshot *snapshot = &trainer->snapshot[i];
@@ -171,33 +175,56 @@ static void go_back(struct trainer *trainer, uint64_t steps) {
     trainer->session->steps = best->session_steps;
     trainer->repeating = true;
     trainer->ended = false;
-    take_steps(trainer, steps);
+}
+
+/* The state after `steps` updates or, where an update before made a weight bad, the one before that update; which tensor
+ * it was then, NULL otherwise. Losses do not tell: one of ignored targets alone is 0 whatever the weights are. */
+static const struct xent_tensor *go_back(struct trainer *trainer, uint64_t steps) {
+    const struct xent_tensor *broken = NULL;
+    restore(trainer, steps);
+    while (trainer->steps < steps) {
+        take_steps(trainer, trainer->steps + 1);
+        if (xent_session_is_finite(trainer->session, &broken))
+            continue;
+        uint64_t good = trainer->steps - 1;
+        restore(trainer, good);
+        take_steps(trainer, good);
+        return broken;
+    }
+    return NULL;
+}
+
+static enum xent_status fail_update(const struct trainer *trainer, const struct xent_tensor *tensor,
+                                    struct xent_error *error) {
+    uint64_t good = trainer->steps, bad = good + 1;
+    trainer->result->end = XENT_END_NOT_FINITE;
+    trainer->result->bad_step = bad;
+    return rt_fail(error, XENT_ERROR_NUMERIC,
+                   "%s is not finite after step %" PRIu64 " (epoch %" PRIu64
+                   "); the weights are again those after %" PRIu64 " updates",
+                   tensor->name, bad, (bad - 1) / trainer->batches + 1, good);
 }
 
 static enum xent_status fail_loss(struct trainer *trainer, struct xent_error *error) {
     float loss;
     uint64_t bad = trainer->result->bad_step, good = bad < 2 ? 0 : bad - 2;
     xent_session_get(trainer->session, trainer->loss, &loss);
-    go_back(trainer, good);
+    const struct xent_tensor *broken = go_back(trainer, good);
+    if (broken)
+        return fail_update(trainer, broken, error);
     return rt_fail(error, XENT_ERROR_NUMERIC,
                    "the loss is %s in step %" PRIu64 " (epoch %" PRIu64 "); the weights are again those after %" PRIu64
                    " updates, the last ones known to be good",
                    isnan(loss) ? "nan" : loss > 0 ? "inf" : "-inf", bad, (bad - 1) / trainer->batches + 1, good);
 }
 
-/* After the last step of an epoch: no later loss may come to show that the weights went bad. */
+/* After the last step of an epoch, and where a snapshot was due: no later loss may come to show that weights went bad. */
 static enum xent_status check_state(struct trainer *trainer, struct xent_error *error) {
     const struct xent_tensor *tensor;
     if (trainer->steps == 0 || xent_session_is_finite(trainer->session, &tensor))
         return XENT_OK;
-    uint64_t bad = trainer->steps;
-    trainer->result->end = XENT_END_NOT_FINITE;
-    trainer->result->bad_step = bad;
-    go_back(trainer, bad - 1);
-    return rt_fail(error, XENT_ERROR_NUMERIC,
-                   "%s is not finite after step %" PRIu64 " (epoch %" PRIu64
-                   "); the weights are again those after %" PRIu64 " updates",
-                   tensor->name, bad, (bad - 1) / trainer->batches + 1, bad - 1);
+    const struct xent_tensor *earlier = go_back(trainer, trainer->steps - 1);
+    return fail_update(trainer, earlier ? earlier : tensor, error);
 }
 
 /* --- Epochs --- */
@@ -282,6 +309,9 @@ static enum xent_status prepare(struct trainer *trainer, struct xent_error *erro
     if (status || (status = rt_bind(trainer->session, entry, trainer->dataset, options->scalars,
                                     options->scalar_count, &trainer->bound, error)))
         return status;
+    const struct xent_tensor *broken;
+    if (!xent_session_is_finite(trainer->session, &broken))
+        return rt_fail(error, XENT_ERROR_NUMERIC, "%s is not finite before the first step", broken->name);
     trainer->batches = (trainer->dataset->examples + options->batch - 1) / options->batch;
     trainer->order_epoch = UINT32_MAX;
     return allocate(trainer, error);

@@ -276,6 +276,72 @@ static void bad_last_update(void) {
     xent_dataset_destroy(dataset);
 }
 
+/* Targets that are all ignored hide weights that went bad: their loss is 0. The update of step `bad` overflows; losses
+ * show nothing until step `shown` (0: never). */
+static void hidden(void) {
+    static const struct {
+        int bad, shown;
+    } cases[] = {{1, 0}, {2, 0}, {2, 5}, {100, 0}, {100, 200}, {256, 0}, {257, 300}, {300, 0}, {600, 0}, {600, 640}};
+    enum { COUNT = 700 };
+    static float x[COUNT][TOY_FEATURES];
+    static int32_t y[COUNT];
+    const struct xent_scalar_value large[] = {{"lr", 1e3f}, {"momentum", 0}};
+    struct toy toy;
+    struct xent_error error;
+    struct xent_data_spec spec;
+    toy_make(&toy, TOY_F32, XENT_REDUCE_MEAN);
+    CHECK_OK(xent_data_spec_of(&toy.model, &spec, &error));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int bad = cases[i].bad, shown = cases[i].shown;
+        memset(x, 0, sizeof x);
+        for (int e = 0; e < COUNT; e++)
+            y[e] = e < bad - 1 || e == shown - 1 ? e % 2 * 2 : -100; /* never 1: its gradient stays large */
+        x[bad - 1][0] = 3e38f;
+        y[bad - 1] = 1;
+        struct xent_dataset *dataset;
+        CHECK_OK(xent_dataset_from_memory(&spec, COUNT, x, y, NULL, &dataset, &error));
+        struct xent_session *session = make_session(&toy.model, 1 + (uint32_t)i % 3), *other = make_session(&toy.model, 1);
+        float zero[18] = {0}, loss;
+        xent_session_set(session, &toy.state[0], zero);
+        xent_session_set(other, &toy.state[0], zero);
+        struct xent_train_options options = {.epochs = 1, .batch = 1, .scalars = large, .scalar_count = 2};
+        struct xent_train_result result;
+        char part[64];
+        snprintf(part, sizeof part, "l.weight is not finite after step %d (epoch 1)", bad);
+        CHECK_ERROR(xent_train(session, dataset, &options, &result, &error), XENT_ERROR_NUMERIC, &error, part);
+        for (int32_t s = 0; s < bad - 1; s++)
+            CHECK_OK(xent_session_step(other, dataset, &s, 1, large, 2, &loss, &error));
+        struct state have = state_of(session), want = state_of(other);
+        CU_ASSERT(!memcmp(&have, &want, sizeof want));
+        CU_ASSERT(xent_session_is_finite(session, NULL) && xent_session_steps(session) == (uint64_t)bad - 1);
+        CU_ASSERT_EQUAL(result.end, XENT_END_NOT_FINITE);
+        CU_ASSERT_EQUAL(result.bad_step, (uint64_t)bad);
+        CU_ASSERT_EQUAL(result.steps, (uint64_t)bad - 1);
+        xent_session_destroy(session);
+        xent_session_destroy(other);
+        xent_dataset_destroy(dataset);
+    }
+}
+
+/* No training begins with weights that are not finite, whatever the losses would say. */
+static void bad_from_the_start(void) {
+    struct toy toy;
+    struct xent_error error;
+    struct log log = {0};
+    toy_make(&toy, TOY_F32, XENT_REDUCE_MEAN);
+    struct xent_dataset *dataset = make_dataset(&toy.model);
+    struct xent_session *session = make_session(&toy.model, 1);
+    float bias[3] = {0, NAN, 0};
+    xent_session_set(session, &toy.state[1], bias);
+    struct xent_train_options options = options_for(&log, true);
+    struct xent_train_result result;
+    CHECK_ERROR(xent_train(session, dataset, &options, &result, &error), XENT_ERROR_NUMERIC, &error,
+                "l.bias is not finite before the first step");
+    CU_ASSERT(result.steps == 0 && log.steps == 0);
+    xent_session_destroy(session);
+    xent_dataset_destroy(dataset);
+}
+
 static void wrong_options(void) {
     struct toy toy;
     struct xent_error error;
@@ -353,6 +419,8 @@ CU_ErrorCode add_train(void) {
                                            {"a loss that is not finite", bad_losses},
                                            {"in the second epoch", bad_second_epoch},
                                            {"weights that are not finite", bad_last_update},
+                                           {"weights that go bad unseen", hidden},
+                                           {"weights that are bad at the start", bad_from_the_start},
                                            {"wrong options", wrong_options},
                                            {"sum, u8, probabilities", sum_and_probs}};
     return add_suite("train", cases, sizeof cases / sizeof *cases);

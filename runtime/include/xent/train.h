@@ -74,9 +74,12 @@ struct xent_train_result {
  *
  * A loss that is NaN or infinite in step s ends the training with XENT_ERROR_NUMERIC; the session then holds the last
  * weights that are known to be good, those that gave the finite loss of step s - 1: the weights after s - 2 updates
- * (before any update if s is 1 or 2). Likewise when, after the last step s of an epoch or of the training, a weight is
- * not finite: then the weights after s - 1 updates. They are found again, to the bit, by taking the last snapshot of
- * the state and repeating the steps since: a snapshot every 256 steps costs far less than one per cent.
+ * (before any update if s is 1 or 2). Likewise when a weight is not finite after the last step of an epoch or of the
+ * training, or after a multiple of 256 steps: then the weights before the update that made it so, which the message
+ * names. A finite loss does not vouch for its weights (that of ignored targets alone is 0): whatever ends the training,
+ * the weights that are left are looked at and are all finite. They are found again, to the bit, by taking the last
+ * snapshot of the state and repeating the steps since: a snapshot every 256 steps costs far less than one per cent.
+ * Weights that are not finite before the first step are an XENT_ERROR_NUMERIC, too.
  *
  * `out` is always filled, after an error too (zeroes where training had not begun); it may be NULL. */
 XENT_API enum xent_status xent_train(struct xent_session *session, const struct xent_dataset *dataset,
