@@ -69,22 +69,43 @@ static enum xent_status write_all(const struct xent_session *session, struct xen
     return status;
 }
 
+/* The JSON, malloc'ed; NULL where memory is short. */
+static char *make_header(const struct xent_model *model, size_t *size) {
+    char *header = NULL;
+    FILE *text = open_memstream(&header, size);
+    if (!text)
+        return NULL;
+    put_header(text, model);
+    bool made = !ferror(text);
+    made = fclose(text) == 0 && made;
+    if (made)
+        return header;
+    free(header);
+    return NULL;
+}
+
+uint64_t xent_parameters_bytes(const struct xent_model *model) {
+    size_t header_size;
+    char *header = make_header(model, &header_size);
+    if (!header)
+        return 0;
+    free(header);
+    uint64_t bytes = sizeof(uint64_t) + header_size;
+    for (uint32_t i = 0; i < model->states; i++)
+        if (model->state[i].role == XENT_ROLE_PARAMETER)
+            bytes += xent_tensor_elements(&model->state[i]) * sizeof(float);
+    return bytes;
+}
+
 enum xent_status xent_parameters_save(const struct xent_session *session, const char *path, bool backup,
                                       struct xent_error *error) {
-    char *header = NULL;
     size_t header_size = 0;
     uint64_t largest = largest_parameter(session->model);
     float *values = malloc(largest * sizeof *values);
-    FILE *text = open_memstream(&header, &header_size);
-    bool made = values && text;
-    if (text) {
-        put_header(text, session->model);
-        made = !ferror(text) && made;
-        made = fclose(text) == 0 && made;
-    }
+    char *header = make_header(session->model, &header_size);
     struct xent_output *output;
-    enum xent_status status = made ? xent_output_open(path, backup, &output, error)
-                                   : rt_fail_memory(error, path, largest * sizeof *values);
+    enum xent_status status = values && header ? xent_output_open(path, backup, &output, error)
+                                               : rt_fail_memory(error, path, largest * sizeof *values);
     if (!status) {
         status = write_all(session, output, header, header_size, values, error);
         if (status)

@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* A file: the header's text, padded by nothing, and `data` bytes 0, 1, 2, … */
@@ -222,6 +223,52 @@ static void outputs(void) {
     CU_ASSERT(stat(path, &status) == 0 && status.st_size == 3 && (status.st_mode & 0777) == 0640);
     CU_ASSERT(lstat(scratch("link"), &status) == 0 && S_ISLNK(status.st_mode));
     CU_ASSERT(stat(scratch("out~"), &status) == 0 && status.st_size > 200000);
+    /* a second backup replaces the first */
+    CHECK_OK(xent_output_open(scratch("out"), true, &output, &error));
+    CHECK_OK(xent_output_commit(output, &error));
+    CU_ASSERT(stat(scratch("out"), &status) == 0 && status.st_size == 0 && status.st_nlink == 1);
+    CU_ASSERT(stat(scratch("out~"), &status) == 0 && status.st_size == 3 && status.st_nlink == 1);
+    /* links to a file that is not there yet: one beside it, one by its whole path */
+    CU_ASSERT_EQUAL(symlink("later", scratch("near")), 0);
+    CU_ASSERT_EQUAL(symlink(scratch("near"), scratch("far")), 0);
+    CHECK_OK(xent_check_room(scratch("far"), 9, &error));
+    CHECK_OK(xent_output_open(scratch("far"), true, &output, &error));
+    CHECK_OK(xent_output_write(output, "through", 7, &error));
+    CHECK_OK(xent_output_commit(output, &error));
+    CU_ASSERT(lstat(scratch("later"), &status) == 0 && S_ISREG(status.st_mode) && status.st_size == 7);
+    CU_ASSERT(lstat(scratch("far"), &status) == 0 && S_ISLNK(status.st_mode));
+    CU_ASSERT(lstat(scratch("near"), &status) == 0 && S_ISLNK(status.st_mode));
+    CU_ASSERT_EQUAL(symlink("nowhere/at/all", scratch("lost")), 0);
+    CHECK_ERROR(xent_output_open(scratch("lost"), true, &output, &error), XENT_ERROR_IO, &error, "lost: cannot write");
+    CU_ASSERT_EQUAL(symlink("ring", scratch("ring")), 0);
+    CHECK_ERROR(xent_output_open(scratch("ring"), true, &output, &error), XENT_ERROR_IO, &error, "ring: cannot write");
+    CU_ASSERT_EQUAL(count_files(".tmp"), 0);
+}
+
+/* What a handler does before it ends the process: the temporary names are gone, and nothing is committed any more. In a
+ * child, whose outputs are its own: abandoning is for good. */
+static void abandoned(void) {
+    struct xent_error error;
+    struct xent_output *done, *open_[2];
+    CHECK_OK(xent_output_open(scratch("done"), false, &done, &error));
+    CHECK_OK(xent_output_commit(done, &error));
+    for (int turn = 0; turn < 40; turn++) { /* names are given back: more outputs than can be pending at a time */
+        CHECK_OK(xent_output_open(scratch("turn"), false, &open_[0], &error));
+        xent_output_abort(open_[0]);
+    }
+    pid_t child = fork();
+    if (child == 0) {
+        bool right = xent_output_open(scratch("first"), false, &open_[0], &error) == XENT_OK &&
+                     xent_output_open(scratch("second"), false, &open_[1], &error) == XENT_OK && count_files(".tmp") == 2;
+        xent_output_abandon();
+        right = right && count_files(".tmp") == 0 && access(scratch("done"), F_OK) == 0;
+        right = right && xent_output_commit(open_[0], &error) == XENT_ERROR_IO && access(scratch("first"), F_OK) != 0;
+        xent_output_abort(open_[1]);
+        _exit(right ? 0 : 1);
+    }
+    int status = -1;
+    CU_ASSERT(child > 0 && waitpid(child, &status, 0) == child);
+    CU_ASSERT_EQUAL(status, 0);
     CU_ASSERT_EQUAL(count_files(".tmp"), 0);
 }
 
@@ -240,19 +287,30 @@ static void bad_outputs(void) {
         CHECK_ERROR(xent_check_writable(cases[i].path, &error), XENT_ERROR_IO, &error, cases[i].part);
         CHECK_ERROR(xent_output_open(cases[i].path, false, &output, &error), XENT_ERROR_IO, &error, cases[i].part);
     }
-    CHECK_OK(xent_check_writable(scratch("fresh"), &error));
-    CHECK_OK(xent_check_writable("/dev/null", &error));
+    CHECK_OK(xent_check_room(scratch("fresh"), 1 << 20, &error));
+    CHECK_OK(xent_check_room("/dev/null", 1 << 20, &error));
     CU_ASSERT(access(scratch("fresh"), F_OK) != 0);
     CU_ASSERT_EQUAL(count_files(".tmp"), 0);
-    CHECK_OK(xent_check_writable("/dev/full", &error));
+    CHECK_ERROR(xent_check_room(scratch("fresh"), UINT64_MAX, &error), XENT_ERROR_IO, &error, "fresh: cannot write");
+    CHECK_ERROR(xent_check_room(scratch("fresh"), (uint64_t)1 << 60, &error), XENT_ERROR_IO, &error, "cannot write");
+    CU_ASSERT(access(scratch("fresh"), F_OK) != 0);
+    CU_ASSERT_EQUAL(count_files(".tmp"), 0);
+    CHECK_ERROR(xent_check_writable("/dev/full", &error), XENT_ERROR_IO, &error, "/dev/full: cannot write: no space left");
     CHECK_OK(xent_output_open("/dev/full", false, &output, &error));
     CHECK_OK(xent_output_write(output, "x", 1, &error));
     CHECK_ERROR(xent_output_commit(output, &error), XENT_ERROR_IO, &error, "/dev/full: cannot write: no space left");
+    CHECK_OK(xent_output_open("/dev/full", false, &output, &error));
+    CHECK_OK(xent_output_write(output, "x", 1, &error));
+    CHECK_ERROR(xent_output_flush(output, &error), XENT_ERROR_IO, &error, "/dev/full: cannot write: no space left");
+    xent_output_abort(output);
 
     struct toy toy;
     struct xent_session *session;
     toy_make(&toy, TOY_F32, XENT_REDUCE_MEAN);
     CHECK_OK(xent_session_create(&toy.model, &(struct xent_session_options){.threads = 1}, &session, &error));
+    CHECK_OK(xent_parameters_save(session, scratch("sized"), false, &error));
+    struct stat sized;
+    CU_ASSERT(stat(scratch("sized"), &sized) == 0 && (uint64_t)sized.st_size == xent_parameters_bytes(&toy.model));
     CHECK_ERROR(xent_parameters_save(session, "/dev/full", true, &error), XENT_ERROR_IO, &error, "no space left");
     CHECK_OK(xent_parameters_save(session, "/dev/null", true, &error));
     xent_session_destroy(session);
@@ -287,6 +345,7 @@ CU_ErrorCode add_checkpoint(void) {
                                            {"right safetensors", right},
                                            {"parameters out and in", round_trip},
                                            {"files appear whole", outputs},
+                                           {"files given up by a signal handler", abandoned},
                                            {"files that cannot be written", bad_outputs},
                                            {"a foreign file", foreign}};
     return add_suite("checkpoint", cases, sizeof cases / sizeof *cases);

@@ -15,6 +15,9 @@ extern "C" {
 XENT_API enum xent_status xent_parameters_save(const struct xent_session *session, const char *path, bool backup,
                                                struct xent_error *error);
 
+/* The size of the file that xent_parameters_save writes: for xent_check_room. 0 where memory is short. */
+XENT_API uint64_t xent_parameters_bytes(const struct xent_model *model);
+
 /* Reads all parameters; nothing changes unless everything fits. Missing, extra and misshapen tensors are all named in
  * one message. The optimizer's state becomes zero. */
 XENT_API enum xent_status xent_parameters_load(struct xent_session *session, const char *path,
