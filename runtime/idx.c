@@ -4,6 +4,7 @@
 #include "internal.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -42,20 +43,57 @@ static size_t header_size(const unsigned char magic[4], bool labels) {
     return right ? 4 + 4 * (size_t)magic[3] : 0;
 }
 
-static enum xent_status fail_magic(const char *path, uint32_t magic, bool labels, struct xent_error *error) {
-    return rt_fail(error, XENT_ERROR_DATA, "%s: wrong magic number 0x%08" PRIx32 ": an idx file of %s begins with 0x%08x%s",
-                   path, magic, labels ? "labels" : "images", labels ? IDX_LABELS : IDX_IMAGES,
-                   magic == (labels ? IDX_IMAGES : IDX_LABELS) ? labels ? " (these are images)" : " (these are labels)"
-                                                               : "");
+static const char *idx_type(unsigned char type) {
+    static const struct {
+        unsigned char type;
+        const char *name;
+    } types[] = {{0x08, "unsigned bytes"}, {0x09, "signed bytes"}, {0x0b, "16-bit integers"},
+                 {0x0c, "32-bit integers"}, {0x0d, "floats"}, {0x0e, "doubles"}};
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (types[i].type == type)
+            return types[i].name;
+    return NULL;
+}
+
+/* "PATH: magic 0x00000d03: floats in 3 dimensions; a file of images begins with 0x00000803: …" */
+static enum xent_status fail_magic(const char *path, const unsigned char bytes[4], bool labels,
+                                   struct xent_error *error) {
+    uint32_t magic = big_endian(bytes);
+    const char *type = idx_type(bytes[2]);
+    char found[96];
+    if (bytes[0] || bytes[1] || !type)
+        snprintf(found, sizeof found, "no idx file");
+    else if (magic == (labels ? IDX_IMAGES : IDX_LABELS))
+        snprintf(found, sizeof found, "these are %s", labels ? "images" : "labels");
+    else
+        snprintf(found, sizeof found, "%s in %d dimension%s", type, bytes[3], bytes[3] == 1 ? "" : "s");
+    if (labels)
+        return rt_fail(error, XENT_ERROR_DATA,
+                       "%s: magic 0x%08" PRIx32 ": %s; an idx file of labels begins with 0x%08x: unsigned bytes in 1 "
+                       "dimension",
+                       path, magic, found, IDX_LABELS);
+    return rt_fail(error, XENT_ERROR_DATA,
+                   "%s: magic 0x%08" PRIx32 ": %s; an idx file of images begins with 0x%08x: unsigned bytes in 3 "
+                   "dimensions (2 to %d are read)",
+                   path, magic, found, IDX_IMAGES, IDX_MAX_DIMS);
+}
+
+/* "magic 0x00000804: 4 dimensions", so that wrong dimensions show where the sizes do not fit. Returns `out`. */
+enum { DESCRIPTION = 48 };
+static const char *describe(char out[DESCRIPTION], const unsigned char header[4]) {
+    snprintf(out, DESCRIPTION, "magic 0x%08" PRIx32 ": %d dimension%s", big_endian(header), header[3],
+             header[3] == 1 ? "" : "s");
+    return out;
 }
 
 /* Header plus data, from a whole header. */
 static enum xent_status total_size(const char *path, const unsigned char *header, uint64_t *out,
                                    struct xent_error *error) {
     uint64_t bytes = 1;
+    char what[DESCRIPTION];
     for (uint32_t d = 0; d < header[3]; d++)
         if (__builtin_mul_overflow(bytes, (uint64_t)big_endian(header + 4 + 4 * d), &bytes) || bytes > INT64_MAX / 2)
-            return rt_fail(error, XENT_ERROR_DATA, "%s: the header's dimensions overflow", path);
+            return rt_fail(error, XENT_ERROR_DATA, "%s: %s: the header's dimensions overflow", path, describe(what, header));
     *out = bytes + 4 + 4 * (uint64_t)header[3];
     return XENT_OK;
 }
@@ -104,32 +142,36 @@ static enum xent_status gzip_read(struct gzip *gzip, unsigned char *out, size_t 
     return XENT_OK;
 }
 
-static enum xent_status gzip_short(const struct gzip *gzip, uint64_t want, uint64_t got) {
-    return rt_fail(gzip->error, XENT_ERROR_DATA, "%s: unpacks to %" PRIu64 " bytes, its header wants %" PRIu64,
-                   gzip->path, got, want);
+static enum xent_status gzip_short(const struct gzip *gzip, const unsigned char *header, uint64_t want, uint64_t got) {
+    char what[DESCRIPTION];
+    if (got < 4)
+        return rt_fail(gzip->error, XENT_ERROR_DATA, "%s: unpacks to %" PRIu64 " bytes, which are no idx file", gzip->path, got);
+    return rt_fail(gzip->error, XENT_ERROR_DATA, "%s: %s: unpacks to %" PRIu64 " bytes, its header wants %" PRIu64,
+                   gzip->path, describe(what, header), got, want);
 }
 
 static enum xent_status unpack_from(struct gzip *gzip, size_t packed, bool labels, struct rt_blob *out) {
     unsigned char header[4 + 4 * IDX_MAX_DIMS], extra;
+    char what[DESCRIPTION];
     size_t got, have;
     enum xent_status status = gzip_read(gzip, header, 4, &got);
     if (status)
         return status;
     if (got < 4)
-        return gzip_short(gzip, 4, got);
+        return gzip_short(gzip, header, 4, got);
     size_t length = header_size(header, labels);
     if (!length)
-        return fail_magic(gzip->path, big_endian(header), labels, gzip->error);
+        return fail_magic(gzip->path, header, labels, gzip->error);
     uint64_t total;
     if ((status = gzip_read(gzip, header + 4, length - 4, &got)))
         return status;
     if (got < length - 4)
-        return gzip_short(gzip, length, got + 4);
+        return gzip_short(gzip, header, length, got + 4);
     if ((status = total_size(gzip->path, header, &total, gzip->error)))
         return status;
     if (total / DEFLATE_MOST > packed)
-        return rt_fail(gzip->error, XENT_ERROR_DATA, "%s: the header wants %" PRIu64 " bytes, which %zu packed ones cannot hold",
-                       gzip->path, total, packed);
+        return rt_fail(gzip->error, XENT_ERROR_DATA, "%s: %s: the header wants %" PRIu64 " bytes, which %zu packed ones cannot hold",
+                       gzip->path, describe(what, header), total, packed);
     if (!(out->heap = malloc(total)))
         return rt_fail_memory(gzip->error, gzip->path, total);
     memcpy(out->heap, header, length);
@@ -139,7 +181,7 @@ static enum xent_status unpack_from(struct gzip *gzip, size_t packed, bool label
         return status;
     have = length + got;
     if (have < total)
-        return gzip_short(gzip, total, have);
+        return gzip_short(gzip, header, total, have);
     if (!(status = gzip_read(gzip, &extra, 1, &got)) && got)
         status = rt_fail(gzip->error, XENT_ERROR_DATA, "%s: unpacks to more than the %" PRIu64 " bytes of its header",
                          gzip->path, total);
@@ -192,14 +234,15 @@ static enum xent_status load_blob(const char *path, bool labels, struct rt_blob 
 static enum xent_status check_header(struct idx *idx, const char *path, bool labels, struct xent_error *error) {
     const unsigned char *bytes = idx->blob.bytes;
     size_t size = idx->blob.size;
+    char what[DESCRIPTION];
     if (size < 4)
         return rt_fail(error, XENT_ERROR_DATA, "%s: %zu bytes are no idx file", path, size);
     size_t length = header_size(bytes, labels);
     if (!length)
-        return fail_magic(path, big_endian(bytes), labels, error);
+        return fail_magic(path, bytes, labels, error);
     if (size < length)
-        return rt_fail(error, XENT_ERROR_DATA, "%s: the file ends in its header, after %zu of %zu bytes", path, size,
-                       length);
+        return rt_fail(error, XENT_ERROR_DATA, "%s: %s: the file ends in its header, after %zu of %zu bytes", path,
+                       describe(what, bytes), size, length);
     uint64_t total;
     enum xent_status status = total_size(path, bytes, &total, error);
     if (status)
@@ -209,8 +252,8 @@ static enum xent_status check_header(struct idx *idx, const char *path, bool lab
         idx->extent[d] = big_endian(bytes + 4 + 4 * d);
     idx->data = bytes + length;
     if (size != total)
-        return rt_fail(error, XENT_ERROR_DATA, "%s: %zu bytes, but its header (%" PRIu64 " %s) wants %" PRIu64, path,
-                       size, idx->extent[0], labels ? "labels" : "images", total);
+        return rt_fail(error, XENT_ERROR_DATA, "%s: %s: %zu bytes, but its header (%" PRIu64 " %s) wants %" PRIu64, path,
+                       describe(what, bytes), size, idx->extent[0], labels ? "labels" : "images", total);
     if (!idx->extent[0] || idx->extent[0] > INT32_MAX)
         return rt_fail(error, XENT_ERROR_DATA, "%s: %" PRIu64 " examples: 1 to 2147483647 are possible", path,
                        idx->extent[0]);
