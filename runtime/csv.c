@@ -32,14 +32,23 @@ struct field {
 
 /* --- Messages --- */
 
-static enum xent_status fail_at(const struct csv *csv, const char *place, const char *message) {
+static bool ends_line(const struct csv *csv, const char *at) {
+    return at == csv->end || *at == '\n' || (*at == '\r' && at + 1 < csv->end && at[1] == '\n') ||
+           (*at == '\r' && at + 1 == csv->end);
+}
+
+static enum xent_status fail_at(const struct csv *csv, const char *place, size_t length, const char *message) {
     uint64_t column = 1;
     for (const char *at = csv->line_text; at < place; column++) {
-        size_t length = rt_utf8((const unsigned char *)at, (size_t)(place - at));
-        at += length ? length : 1;
+        size_t bytes = rt_utf8((const unsigned char *)at, (size_t)(place - at));
+        at += bytes ? bytes : 1;
     }
-    return rt_fail(csv->error, XENT_ERROR_DATA, "%s:%" PRIu64 ":%" PRIu64 ": %s", csv->path, csv->line, column,
-                   message);
+    const char *end = place;
+    while (!ends_line(csv, end))
+        end++;
+    struct rt_quote quote = {csv->line_text, (size_t)(end - csv->line_text), (size_t)(place - csv->line_text), length};
+    return rt_fail_quoting(csv->error, csv->line, &quote, "%s:%" PRIu64 ":%" PRIu64 ": %s", csv->path, csv->line, column,
+                           message);
 }
 
 static enum xent_status fail_field(const struct csv *csv, const struct field *field, uint64_t number,
@@ -47,7 +56,7 @@ static enum xent_status fail_field(const struct csv *csv, const struct field *fi
     char message[512], excerpt[RT_EXCERPT];
     snprintf(message, sizeof message, "field %" PRIu64 ": %s %s", number + 1,
              field->size ? rt_excerpt(excerpt, field->text, field->size) : "nothing", wrong);
-    return fail_at(csv, field->text, message);
+    return fail_at(csv, field->text, field->size, message);
 }
 
 static enum xent_status fail_count(const struct csv *csv, const char *place, uint64_t found) {
@@ -60,18 +69,13 @@ static enum xent_status fail_count(const struct csv *csv, const char *place, uin
              : csv->targets == 1 ? " and 1 of the target"
                                  : " and one probability for each class",
              spec->target == XENT_TARGET_NONE ? " (no target)" : "");
-    return fail_at(csv, place, message);
+    return fail_at(csv, place, 0, message);
 }
 
 /* --- Fields --- */
 
 static bool is_blank(char c) {
     return c == ' ' || c == '\t';
-}
-
-static bool ends_line(const struct csv *csv, const char *at) {
-    return at == csv->end || *at == '\n' || (*at == '\r' && at + 1 < csv->end && at[1] == '\n') ||
-           (*at == '\r' && at + 1 == csv->end);
 }
 
 /* blank* ( quote [^quote line-end]* quote | [^, line-end]* ) blank*, then a comma or the end of the line. */
@@ -163,6 +167,18 @@ static enum xent_status parse_class(struct csv *csv, const struct field *field, 
     return fail_field(csv, field, number, wrong);
 }
 
+static enum xent_status parse_prob(struct csv *csv, const struct field *field, uint64_t number, uint64_t place) {
+    double value;
+    enum xent_status status = parse_f32(csv, field, number, &csv->probs[place], &value);
+    if (status)
+        return status;
+    if (!isfinite(value) || value < 0)
+        return fail_field(csv, field, number, "is no probability (a finite number that is not negative)");
+    if (csv->exact_probs)
+        csv->exact_probs[place] = value;
+    return XENT_OK;
+}
+
 static enum xent_status parse_field(struct csv *csv, const struct field *field, uint64_t number) {
     const struct xent_dataset *dataset = csv->dataset;
     if (number < dataset->elements) {
@@ -174,7 +190,7 @@ static enum xent_status parse_field(struct csv *csv, const struct field *field, 
     if (csv->classes)
         return parse_class(csv, field, number);
     uint64_t place = csv->row * csv->targets + (number - dataset->elements);
-    return parse_f32(csv, field, number, &csv->probs[place], csv->exact_probs ? &csv->exact_probs[place] : NULL);
+    return parse_prob(csv, field, number, place);
 }
 
 /* How many fields the rest of the line has, for a message, and where it ends. */
@@ -277,7 +293,7 @@ static enum xent_status parse_file(struct csv *csv, unsigned flags) {
     enum xent_status status = allocate(csv, rows + 1, flags); /* the one that is wrong needs a place, too */
     while (!status && csv->at < csv->end && !blank_rest(csv)) {
         if (ends_line(csv, csv->at))
-            return fail_at(csv, csv->at, "a blank line between examples");
+            return fail_at(csv, csv->at, 0, "a blank line between examples");
         status = parse_row(csv);
     }
     csv->dataset->examples = csv->row;

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 const char *xent_status_name(enum xent_status status) {
@@ -29,39 +30,134 @@ size_t rt_utf8(const unsigned char *text, size_t size) {
     return overlong || beyond ? 0 : length;
 }
 
-/* Valid UTF-8 is kept, but for control characters (C1 too); they and odd bytes become \xNN. */
-static void copy_printable(char *out, size_t out_size, const char *text) {
+/* How the character at `text` is shown: itself, or \xNN for each byte of a control character (C1 too) and for bytes
+ * that are none. Returns the bytes read; *shown: the bytes written to `out`. */
+enum { SHOWN = 8 };
+static size_t show(char out[SHOWN], size_t *shown, const unsigned char *text, size_t size) {
+    size_t length = rt_utf8(text, size);
+    bool control = (length == 1 && (text[0] < 0x20 || text[0] == 0x7f)) || (length == 2 && text[0] == 0xc2 && text[1] < 0xa0);
+    if (length && !control) {
+        memcpy(out, text, length);
+        *shown = length;
+        return length;
+    }
+    snprintf(out, SHOWN, "\\x%02x", text[0]);
+    *shown = 4;
+    return 1;
+}
+
+static size_t copy_printable(char *out, size_t out_size, const char *text) {
     const unsigned char *in = (const unsigned char *)text;
     size_t left = strlen(text), used = 0;
     while (left) {
-        size_t length = rt_utf8(in, left);
-        bool control = (length == 1 && (in[0] < 0x20 || in[0] == 0x7f)) || (length == 2 && in[0] == 0xc2 && in[1] < 0xa0);
-        bool keep = length && !control;
-        size_t step = length ? length : 1, need = keep ? step : 4 * step;
-        if (used + need >= out_size)
+        char glyph[SHOWN];
+        size_t shown, step = show(glyph, &shown, in, left);
+        if (used + shown >= out_size)
             break;
-        if (keep)
-            memcpy(out + used, in, step);
-        else
-            for (size_t i = 0; i < step; i++)
-                snprintf(out + used + 4 * i, 5, "\\x%02x", in[i]);
-        used += need, in += step, left -= step;
+        memcpy(out + used, glyph, shown);
+        used += shown, in += step, left -= step;
     }
     out[used] = 0;
+    return used;
+}
+
+static enum xent_status fail(struct xent_error *error, enum xent_status status, const char *format, va_list args) {
+    char raw[sizeof error->message];
+    vsnprintf(raw, sizeof raw, format, args);
+    error->status = status;
+    copy_printable(error->message, sizeof error->message, raw);
+    return status;
 }
 
 enum xent_status rt_fail(struct xent_error *error, enum xent_status status, const char *format, ...) {
     if (!error)
         return status;
-    char raw[sizeof error->message];
     va_list args;
     va_start(args, format);
-    vsnprintf(raw, sizeof raw, format, args);
+    fail(error, status, format, args);
     va_end(args);
-    error->status = status;
-    copy_printable(error->message, sizeof error->message, raw);
     return status;
 }
+
+/* --- Quoting a line, as the language's messages do --- */
+
+enum { WINDOW = 100, BEFORE = 60 }; /* columns of an excerpt, and of them before the caret where the line is longer */
+
+/* How a character of a line is drawn, in columns; a tab is a blank. */
+static size_t glyph_at(char out[SHOWN], size_t *shown, size_t *columns, const char *text, size_t size) {
+    size_t step = show(out, shown, (const unsigned char *)text, size);
+    if (text[0] == '\t')
+        out[0] = ' ', *shown = 1;
+    *columns = *shown > step ? *shown : 1;
+    return step;
+}
+
+/* Draws from quote->line[*from] what fits into `columns`, not beyond `to`; returns the columns. */
+static size_t draw(char *out, size_t *used, const struct rt_quote *quote, size_t *from, size_t to, size_t columns) {
+    size_t drawn = 0;
+    while (*from < to) {
+        char glyph[SHOWN];
+        size_t shown, width, step = glyph_at(glyph, &shown, &width, quote->line + *from, quote->size - *from);
+        if (drawn + width > columns)
+            break;
+        memcpy(out + *used, glyph, shown);
+        *used += shown;
+        drawn += width;
+        *from += step;
+    }
+    return drawn;
+}
+
+/* A character's start before the place: the line's, or as far back as BEFORE columns reach. */
+static size_t window_begin(const struct rt_quote *quote) {
+    size_t begin = quote->at, columns = 0;
+    while (begin > 0) {
+        char glyph[SHOWN];
+        size_t step = 1, shown, width;
+        for (size_t n = 2; n <= 4 && n <= begin; n++)
+            if (rt_utf8((const unsigned char *)quote->line + begin - n, n) == n)
+                step = n;
+        glyph_at(glyph, &shown, &width, quote->line + begin - step, step);
+        columns += width;
+        if (columns > BEFORE)
+            break;
+        begin -= step;
+    }
+    return begin;
+}
+
+enum xent_status rt_fail_quoting(struct xent_error *error, uint64_t line, const struct rt_quote *quote,
+                                 const char *format, ...) {
+    if (!error)
+        return XENT_ERROR_DATA;
+    va_list args;
+    va_start(args, format);
+    fail(error, XENT_ERROR_DATA, format, args);
+    va_end(args);
+    char text[4 * WINDOW], mark[WINDOW + 1];
+    size_t used = 0, begin = 0, from = 0;
+    draw(text, &used, quote, &from, quote->size, WINDOW);
+    if (from < quote->size)
+        begin = window_begin(quote);
+    used = 0, from = begin;
+    size_t before = draw(text, &used, quote, &from, quote->at, WINDOW);
+    size_t marked = draw(text, &used, quote, &from, quote->at + quote->length, WINDOW - before);
+    draw(text, &used, quote, &from, quote->size, WINDOW - before - marked);
+    memset(mark, '~', sizeof mark);
+    mark[0] = '^';
+    size_t length = strlen(error->message);
+    char *lines;
+    if (asprintf(&lines, "\n%5" PRIu64 " | %s%.*s%s\n%*s | %*s%.*s", line, begin ? "…" : "", (int)used, text,
+                 from < quote->size ? "…" : "", snprintf(NULL, 0, "%5" PRIu64, line), "", (int)before + (begin > 0), "",
+                 marked ? (int)marked : 1, mark) < 0)
+        return XENT_ERROR_DATA;
+    if (length + strlen(lines) < sizeof error->message)
+        strcpy(error->message + length, lines);
+    free(lines);
+    return XENT_ERROR_DATA;
+}
+
+/* --- What often goes wrong --- */
 
 enum xent_status rt_fail_io(struct xent_error *error, const char *path, const char *doing, int cause) {
     char buffer[128], text[128];

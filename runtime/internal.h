@@ -15,6 +15,16 @@ enum xent_status rt_fail(struct xent_error *error, enum xent_status status, cons
     __attribute__((format(printf, 3, 4)));
 /* "path: doing: cause", with the cause from an errno; ENOMEM gives XENT_ERROR_MEMORY, everything else XENT_ERROR_IO. */
 enum xent_status rt_fail_io(struct xent_error *error, const char *path, const char *doing, int cause);
+/* A place in a line of text. */
+struct rt_quote {
+    const char *line; /* its first byte */
+    size_t size;      /* without the line's end */
+    size_t at, length; /* what is wrong, in bytes from `line`: marked with ^~~~ */
+};
+/* As rt_fail, and behind the message the line, with the place marked below it: "\n  LINE | TEXT\n       | ^~~". Long lines
+ * are cut on both sides, odd bytes escaped; where there is no room for it, it is left out. */
+enum xent_status rt_fail_quoting(struct xent_error *error, uint64_t line, const struct rt_quote *quote,
+                                 const char *format, ...) __attribute__((format(printf, 4, 5)));
 enum xent_status rt_fail_memory(struct xent_error *error, const char *what, uint64_t bytes);
 /* Length of the UTF-8 character at `text` (1 to 4), 0 if the bytes are none. */
 size_t rt_utf8(const unsigned char *text, size_t size);
@@ -47,7 +57,8 @@ uint64_t rt_hash(const void *bytes, size_t size);
 /* --- number.c --- */
 
 enum rt_number { RT_NUMBER_OK, RT_NUMBER_NOT, RT_NUMBER_RANGE };
-/* What strtod reads in the locale `c`, all of text[0..size), correctly rounded. RANGE: finite text beyond double. */
+/* [+-] ( decimal number | inf | infinity | nan ), all of text[0..size), correctly rounded; `c` is the locale C. RANGE:
+ * finite text beyond double. */
 enum rt_number rt_number_parse(const char *text, size_t size, locale_t c, double *out);
 /* Optional sign and digits. RANGE: an integer beyond int32. */
 enum rt_number rt_integer_parse(const char *text, size_t size, int32_t *out);

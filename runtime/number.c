@@ -52,6 +52,8 @@ enum rt_number rt_number_parse(const char *text, size_t size, locale_t c, double
     char small[128];
     if (!size || strchr(" \t\n\v\f\r", text[0]))
         return RT_NUMBER_NOT; /* strtod would skip them; strchr also finds NUL */
+    if (memchr(text, 'x', size) || memchr(text, 'X', size) || memchr(text, '(', size))
+        return RT_NUMBER_NOT; /* hexadecimal numbers and nan(...), which strtod reads */
     char *copy = size < sizeof small ? small : malloc(size + 1);
     if (!copy)
         return RT_NUMBER_NOT;

@@ -47,7 +47,11 @@ static void wrong(void) {
         {&f32_class, 0, "1,2\r2,3,0\n", "\"2\\x0d2\" is no number"},
         {&f32_class, 0, "1,1e39,3,0\n", "t.csv:1:3: field 2: \"1e39\" is too large for f32"},
         {&f32_class, 0, "1,-1e999,3,0\n", "\"-1e999\" is too large for f32"},
-        {&f32_class, 0, "1,0x1p2000,3,0\n", "is too large for f32"},
+        {&f32_class, 0, "1,0x1p3,3,0\n", "t.csv:1:3: field 2: \"0x1p3\" is no number"},
+        {&f32_class, 0, "1,-0X1P-3,3,0\n", "\"-0X1P-3\" is no number"},
+        {&f32_class, 0, "1,nan(),3,0\n", "\"nan()\" is no number"},
+        {&f32_class, 0, "1,NaN(0x7),3,0\n", "\"NaN(0x7)\" is no number"},
+        {&f32_class, 0, "1,infinit,3,0\n", "\"infinit\" is no number"},
         {&f32_class, 0, "1,1e,3,0\n", "\"1e\" is no number"},
         {&f32_class, 0, "1,1.2.3,3,0\n", "\"1.2.3\" is no number"},
         {&f32_class, 0, "1,--2,3,0\n", "\"--2\" is no number"},
@@ -63,6 +67,10 @@ static void wrong(void) {
         {&u8_class, 0, "0,4294967296,1\n", "\"4294967296\" is outside 0 to 255"},
         {&f32_prob, 0, "1,2,0.5\n", "3 fields, but a row has 4: 2 of the input and one probability for each class"},
         {&f32_prob, 0, "1,2,0.5,p\n", "t.csv:1:9: field 4: \"p\" is no number"},
+        {&f32_prob, 0, "1,2,0.5,nan\n", "t.csv:1:9: field 4: \"nan\" is no probability"},
+        {&f32_prob, 0, "1,2,0,1\n1,2,inf,0\n", "t.csv:2:5: field 3: \"inf\" is no probability"},
+        {&f32_prob, 0, "nan,inf,-0.25,1.25\n", "t.csv:1:9: field 3: \"-0.25\" is no probability"},
+        {&f32_prob, 0, "1,2,1e-400,-1e-60\n", "t.csv:1:12: field 4: \"-1e-60\" is no probability"},
         {&f32_none, 0, "1,2,3\n", "3 fields, but a row has 2: 2 of the input (no target)"},
         {&huge, 0, "1,2,3\n", "3 fields, but a row has 1125899906842624"},
     };
@@ -87,7 +95,7 @@ static void right(void) {
                                "a,b,c,d\r\n"
                                " 0.1 ,\t-2.5e-3,\" 7 \" , 3\r\n"
                                "nan,-inf,Infinity,\"-100\"\r\n"
-                               "0x1p-3,123456789012345678901234567890,5e-324,+1\n"
+                               "1.25E-1,123456789012345678901234567890,5e-324,+1\n"
                                "0.1234567890123456789,16777217,1e-60,0\n\n  \n";
     struct xent_dataset *d;
     struct xent_error error;
@@ -116,6 +124,50 @@ static void right(void) {
     CHECK_OK(xent_dataset_load_inputs(&f32_prob, scratch("in.csv"), 0, &d, &error));
     CU_ASSERT(d->examples == 2 && d->spec.target == XENT_TARGET_NONE && ((const float *)d->inputs)[3] == 4);
     xent_dataset_destroy(d);
+}
+
+/* The line below the message, and the mark below that. */
+static void quotes(void) {
+    static const struct {
+        const char *text, *quote;
+    } cases[] = {
+        {"1,2,3,0\n1,two,3,0\r\n", "is no number\n    2 | 1,two,3,0\n      |   ^~~"},
+        {"1,,3,0", "is no number\n    1 | 1,,3,0\n      |   ^"},
+        {"1,2,3\n", "and 1 of the target\n    1 | 1,2,3\n      |      ^"},
+        {"1,2,3,0\n\n1,2,3,0\n", "between examples\n    2 | \n      | ^"},
+        {"\t1,\t\"x\",3,0\n", "is no number\n    1 |  1, \"x\",3,0\n      |      ^"},
+        {"\"\xc3\xa4\",2,3,0\n", "is no number\n    1 | \"\xc3\xa4\",2,3,0\n      |  ^"},
+        {"1,\xff\x1b,3,0\n", "is no number\n    1 | 1,\\xff\\x1b,3,0\n      |   ^~~~~~~~"},
+        {"1,\"2,3,0\n", "has no closing quote\n    1 | 1,\"2,3,0\n      |    ^~~~~"},
+    };
+    struct xent_dataset *d;
+    struct xent_error error;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        CHECK_ERROR(load(&f32_class, cases[i].text, strlen(cases[i].text), 0, &d, &error), XENT_ERROR_DATA, &error,
+                    cases[i].quote);
+        CU_ASSERT_STRING_EQUAL(error.message + strlen(error.message) - strlen(cases[i].quote), cases[i].quote);
+    }
+    /* a long line is cut on both sides, at characters */
+    char text[4000], want[600];
+    for (int odd = 0; odd < 2; odd++) {
+        size_t used = 0;
+        text[used++] = '1', text[used++] = ',';
+        for (int i = 0; i < 800; i++)
+            used += (size_t)sprintf(text + used, odd ? "\xc3\xa4" : " ");
+        used += (size_t)sprintf(text + used, "%s", odd ? "x,3,0\n" : "bad,3,");
+        for (int i = 0; !odd && i < 800; i++)
+            text[used++] = ' ';
+        CHECK_ERROR(load(&f32_class, text, used, 0, &d, &error), XENT_ERROR_DATA, &error, "t.csv:1:");
+        const char *quote = strchr(error.message, '\n');
+        CU_ASSERT_PTR_NOT_NULL_FATAL(quote);
+        sprintf(want, "\n    1 | …%60sbad,3,%34s…\n      | %61s^~~", "", "", "");
+        if (odd) {
+            CU_ASSERT(!strncmp(quote, "\n    1 | 1,\xc3\xa4", 13) && strstr(quote, "\xc3\xa4…\n") && !strstr(quote, "\\x"));
+            CU_ASSERT_EQUAL(strlen(strrchr(quote, '^')), 98); /* the rest of a window of 100 columns */
+        } else {
+            CU_ASSERT_STRING_EQUAL(quote, want);
+        }
+    }
 }
 
 /* Against strtod, for the short way (exact products) and the long one. */
@@ -155,6 +207,7 @@ static void locale(void) {
 
 CU_ErrorCode add_csv(void) {
     static const struct case_of cases[] = {{"wrong files", wrong},
+                                           {"quoted lines", quotes},
                                            {"right files", right},
                                            {"numbers", numbers},
                                            {"locale", locale}};

@@ -89,11 +89,13 @@ enum xent_csv_flags {
     XENT_CSV_EXACT = 2,  /* keep the numbers as double too */
 };
 
-/* One example a row: the input's numbers in row-major order (u8: integers 0 to 255; f32: what strtod reads in the C
- * locale, nan and inf included, rounded to double and then to float), then the target: one integer, or `classes`
- * numbers; no target where spec->target is XENT_TARGET_NONE. Fields are separated by commas; blanks around a number and
- * quotes around it are allowed, so are CR LF, a byte order mark and blank lines at the end. Messages begin with
- * file:line:column: (from 1, in characters). */
+/* One example a row: the input's numbers in row-major order, then the target: one integer, or `classes` probabilities;
+ * no target where spec->target is XENT_TARGET_NONE. Inputs of u8 are integers 0 to 255. Inputs of f32 are
+ *     [+-] ( digits [. [digits]] | . digits ) [ e [+-] digits ]   or   [+-] ( inf | infinity | nan )
+ * in any case, with a point whatever the locale is, rounded to double and then to float; a finite number too large for
+ * float is an error. Probabilities are the same, finite and not negative; they need not sum to 1. Fields are separated
+ * by commas; blanks around a number and quotes around it are allowed, so are CR LF, a byte order mark and blank lines at
+ * the end. Messages begin with file:line:column: (from 1, in characters) and quote the line. */
 XENT_API enum xent_status xent_dataset_load_csv(const struct xent_data_spec *spec, const char *path, unsigned flags,
                                                 struct xent_dataset **out, struct xent_error *error);
 

@@ -24,7 +24,8 @@ enum xent_status {
 };
 
 /* Filled by every function that fails; untouched by those that succeed. The message is one line of UTF-8 in lower case
- * without a final period, names file and cause, and shows odd bytes as \xNN. */
+ * without a final period, names file and cause, and shows odd bytes as \xNN. Where a place in a text file is
+ * wrong, two more lines follow, each after a '\n': the text there, and a caret below it. */
 struct xent_error {
     enum xent_status status;
     char message[4096];
