@@ -110,7 +110,7 @@ enum xent_status xent_evaluate(struct xent_session *session, const struct xent_d
     if (status)
         return status;
     bool mean = model->reduction == XENT_REDUCE_MEAN;
-    out->loss = !mean ? out->sum : out->weight > 0 ? out->sum / out->weight : 0;
+    out->loss = !mean ? out->sum : out->weight != 0 ? out->sum / out->weight : 0;
     out->has_accuracy = evaluation.metric != NULL;
     out->accuracy = out->counted ? (double)out->correct / (double)out->counted : 0;
     return XENT_OK;
