@@ -400,7 +400,7 @@ static void parse_body(struct parser *p)
         if (!ok) {
             p->damaged = true;
             scan_line(&p->s);
-            if (p->s.diags->errors >= DIAG_MAX_ERRORS)
+            if (diag_enough(p->s.diags))
                 return;
         }
     }
