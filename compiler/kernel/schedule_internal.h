@@ -1,0 +1,46 @@
+/* What the schedulers look at: a survey of a kernel's indices and of the memory that its innermost loop touches. */
+#ifndef XENT_SCHEDULE_INTERNAL_H
+#define XENT_SCHEDULE_INTERNAL_H
+
+#include "loops_internal.h"
+
+enum { MAX_DIMS = 12, MAX_LOADS = 64 };
+
+/* A direction that a tile may extend in: an index of the store, or of an unrolled window. */
+struct dim {
+    const char *name;
+    int64_t extent;
+    bool window;
+    int64_t tile;
+};
+
+struct access { /* a load or store of the innermost loop */
+    uint32_t dims;   /* bit set of the dims its address depends on */
+    int64_t weight;  /* how often it is executed for one point */
+    bool store;
+    const struct kbuffer *buffer;
+    int8_t step[MAX_DIMS]; /* along dim d: 0 none, 1 contiguous, 2 anything else */
+};
+
+struct survey {
+    struct arena *arena;
+    const struct kernel *kernel;
+    uint32_t dims, accesses;
+    struct dim dim[MAX_DIMS];
+    struct access access[MAX_LOADS];
+    uint32_t conditioned; /* dims that the condition of a sum depends on: bounds of loops while their tile is 1 */
+    int64_t heaviest;  /* weight of the innermost loop */
+    int64_t terms;     /* multiply-adds of one innermost iteration */
+    int64_t operators; /* of one point, reductions' bodies counted once */
+    const char *tree;  /* the batch index of a sum.tree, when there is one */
+    int64_t tree_extent;
+    uint32_t tree_dim;
+};
+
+/* The stores of all nests, in order; *out_independent: threads may run ahead from nest to nest. */
+struct survey *survey_kernel(struct arena *arena, const struct kernel *kernel, bool *out_independent,
+                             const struct kstatement ***out_stores, uint32_t *out_count);
+/* Names the indices of all small pooling windows in `expr` as unrolled. */
+void survey_unroll_windows(struct survey *s, const struct kexpr *expr, struct kschedule *out);
+
+#endif

@@ -1,0 +1,57 @@
+/* Random legal schedules: for tests that nothing in a schedule can change a bit. */
+#include "schedule_internal.h"
+
+#include <string.h>
+
+static uint64_t next_random(uint64_t *state)
+{
+    uint64_t z = *state += 0x9e3779b97f4a7c15u; /* splitmix64 */
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return z ^ z >> 31;
+}
+
+void kernel_schedule_random(struct kprogram *program, const struct ktarget *target, uint64_t seed)
+{
+    for (size_t i = 0; i < program->kernels.count; i++) {
+        struct kernel *kernel = program->kernels.at[i];
+        const struct kstatement **store;
+        uint32_t stores;
+        bool independent;
+        struct survey *s = survey_kernel(program->arena, kernel, &independent, &store, &stores);
+        kernel->schedule = (struct kschedule){0};
+        kernel->scheduled = true;
+        struct kschedule *out = &kernel->schedule;
+        uint32_t names = 0, name[MAX_DIMS];
+        for (uint32_t d = 0; d < s->dims; d++)
+            if (!s->dim[d].window && d != s->tree_dim)
+                name[names++] = d;
+        uint64_t lanes = next_random(&seed) % (names + 2);
+        if (lanes < names && target->lanes > 1)
+            out->lanes = s->dim[name[lanes]].name;
+        else if (lanes == names && s->tree && target->lanes > 1)
+            out->lanes = s->tree;
+        for (uint32_t k = names; k > 1; k--) { /* Fisher-Yates */
+            uint32_t other = (uint32_t)(next_random(&seed) % k), kept = name[k - 1];
+            name[k - 1] = name[other];
+            name[other] = kept;
+        }
+        int64_t room = 32;
+        for (uint32_t k = 0; k < names; k++) {
+            const struct dim *dim = &s->dim[name[k]];
+            bool in_lanes = out->lanes && strcmp(out->lanes, dim->name) == 0;
+            int64_t size = 1 + (int64_t)(next_random(&seed) % 7);
+            if (size > room)
+                size = 1;
+            room /= size;
+            vec_push(program->arena, &out->order, dim->name);
+            vec_push(program->arena, &out->tile,
+                     (struct ktile){dim->name, in_lanes ? size * target->lanes : size});
+        }
+        if (next_random(&seed) % 2)
+            for (uint32_t k = 0; k < stores; k++)
+                survey_unroll_windows(s, store[k]->value, out);
+        if (names && next_random(&seed) % 4)
+            out->parallel = s->dim[name[next_random(&seed) % names]].name;
+    }
+}

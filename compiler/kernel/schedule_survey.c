@@ -1,0 +1,241 @@
+/* Surveys a kernel: in which directions its stores extend, which memory the innermost loop touches how often, and along
+ * which direction neighbours lie side by side there. */
+#include "schedule_internal.h"
+
+#include <string.h>
+
+enum { LARGEST_WINDOW = 9 };
+
+/* What an index variable means here: which dims it moves with, and whether by exactly one step of one. */
+struct meaning {
+    const struct kindex *index;
+    uint32_t dims;    /* depends on */
+    uint32_t unit;    /* of these: moves by one when the dim does */
+    const struct meaning *outer;
+};
+
+static const struct meaning *meaning_of(const struct meaning *m, const struct kindex *index)
+{
+    while (m && m->index != index)
+        m = m->outer;
+    return m;
+}
+
+static const struct meaning *bind(struct survey *s, const struct meaning *outer, const struct kindex *index,
+                                  uint32_t dims, uint32_t unit)
+{
+    struct meaning *m = ARENA_NEW(s->arena, struct meaning);
+    *m = (struct meaning){index, dims, unit, outer};
+    return m;
+}
+
+static int find_dim(const struct survey *s, const char *name)
+{
+    for (uint32_t d = 0; d < s->dims; d++)
+        if (strcmp(s->dim[d].name, name) == 0)
+            return (int)d;
+    return -1;
+}
+
+static int add_dim(struct survey *s, const char *name, int64_t extent, bool window)
+{
+    int d = find_dim(s, name);
+    if (d >= 0 || s->dims == MAX_DIMS)
+        return d;
+    s->dim[s->dims] = (struct dim){name, extent, window, window ? extent : 1};
+    return (int)s->dims++;
+}
+
+/* Dims that an index expression moves with; *unit: those that move it by one. */
+static uint32_t dims_of(const struct kexpr *expr, const struct meaning *m, uint32_t *unit)
+{
+    uint32_t u0 = 0, u1 = 0, d0, d1;
+    switch (expr->op) {
+    case KX_INDEX: {
+        const struct meaning *found = meaning_of(m, expr->index);
+        *unit = found ? found->unit : 0;
+        return found ? found->dims : 0;
+    }
+    case KX_ADD:
+        d0 = dims_of(expr->arg[0], m, &u0);
+        d1 = dims_of(expr->arg[1], m, &u1);
+        *unit = (u0 & ~d1) | (u1 & ~d0);
+        return d0 | d1;
+    case KX_SUB:
+        d0 = dims_of(expr->arg[0], m, &u0);
+        d1 = dims_of(expr->arg[1], m, &u1);
+        *unit = u0 & ~d1;
+        return d0 | d1;
+    default: {
+        uint32_t all = 0;
+        for (uint32_t i = 0; i < expr->count; i++)
+            all |= dims_of(expr->arg[i], m, &u0);
+        *unit = 0;
+        return all;
+    }
+    }
+}
+
+static void add_access(struct survey *s, const struct kbuffer *buffer, const uint32_t *dims, const uint32_t *unit,
+                       uint32_t rank, int64_t weight, bool store)
+{
+    if (s->accesses == MAX_LOADS)
+        return;
+    struct access *a = &s->access[s->accesses];
+    *a = (struct access){.weight = weight, .store = store, .buffer = buffer};
+    for (uint32_t i = 0; i < rank; i++) {
+        a->dims |= dims[i];
+        bool contiguous = false;
+        for (uint32_t k = 0; k < buffer->layout.count; k++) {
+            const struct kdigit *g = &buffer->layout.digit[k];
+            contiguous |= g->dim == i && g->stride == 1 && g->div <= 1;
+        }
+        for (uint32_t d = 0; d < s->dims; d++)
+            if (dims[i] >> d & 1)
+                a->step[d] = contiguous && (unit[i] >> d & 1) && a->step[d] == 0 ? 1 : 2;
+    }
+    for (uint32_t i = 0; i < s->accesses; i++) /* the same place twice costs once */
+        if (s->access[i].buffer == buffer && s->access[i].store == store && s->access[i].weight == weight &&
+            s->access[i].dims == a->dims)
+            return;
+    s->accesses++;
+}
+
+static bool is_window(const struct kreduce *r)
+{
+    int64_t positions = 1;
+    for (uint32_t i = 0; i < r->indices; i++) {
+        if (r->index[i]->bound || r->index[i]->extent > LARGEST_WINDOW)
+            return false;
+        positions *= r->index[i]->extent;
+    }
+    return r->kind == KR_MAX_AT && r->conditions == 0 && positions <= LARGEST_WINDOW;
+}
+
+static void look_at(struct survey *s, const struct kexpr *expr, const struct meaning *m, int64_t weight)
+{
+    s->operators++;
+    switch (expr->op) {
+    case KX_LOAD: {
+        uint32_t dims[KERNEL_MAX_RANK], unit[KERNEL_MAX_RANK];
+        for (uint32_t i = 0; i < expr->count; i++) {
+            dims[i] = dims_of(expr->arg[i], m, &unit[i]);
+            if (expr->arg[i]->op != KX_INDEX)
+                look_at(s, expr->arg[i], m, weight);
+        }
+        add_access(s, expr->buffer, dims, unit, expr->count, weight, false);
+        return;
+    }
+    case KX_LET: {
+        const struct meaning *inner = NULL;
+        for (uint32_t i = 0; i < expr->count; i++) {
+            uint32_t unit, dims = dims_of(expr->arg[i], m, &unit);
+            inner = bind(s, inner, expr->let->index[i], dims, unit);
+        }
+        look_at(s, expr->let->value, inner, weight);
+        return;
+    }
+    case KX_REDUCE: {
+        const struct kreduce *r = expr->reduce;
+        int64_t inside = weight;
+        bool window = is_window(r);
+        if (r->from)
+            look_at(s, r->from, m, weight);
+        for (uint32_t i = 0; i < r->indices; i++) {
+            uint32_t dims = 0;
+            if (window) {
+                dims = 1u << add_dim(s, r->index[i]->name, r->index[i]->extent, true);
+            } else if (r->kind == KR_SUM_TREE) {
+                s->tree = r->index[i]->name;
+                s->tree_extent = r->index[i]->extent;
+                dims = 1u << s->tree_dim;
+            } else {
+                inside *= r->index[i]->extent;
+            }
+            m = bind(s, m, r->index[i], dims, dims);
+        }
+        for (uint32_t i = 0; i < r->conditions; i++) {
+            uint32_t unit;
+            s->conditioned |= dims_of(r->condition[i].value, m, &unit);
+        }
+        if (inside > s->heaviest) {
+            s->heaviest = inside;
+            s->terms = 0;
+        }
+        if (inside == s->heaviest && inside > 1)
+            s->terms++;
+        for (int i = 0; i < 2; i++)
+            if (r->term[i])
+                look_at(s, r->term[i], m, inside);
+        return;
+    }
+    default:
+        for (uint32_t i = 0; i < expr->count; i++)
+            look_at(s, expr->arg[i], m, weight);
+    }
+}
+
+static void look_at_store(struct survey *s, const struct kstatement *store)
+{
+    const struct meaning *m = NULL;
+    uint32_t dims[KERNEL_MAX_RANK];
+    for (uint32_t i = 0; i < store->rank; i++) {
+        int d = add_dim(s, store->index[i]->name, store->index[i]->extent, false);
+        dims[i] = d < 0 ? 0 : 1u << d;
+        m = bind(s, m, store->index[i], dims[i], dims[i]);
+    }
+    look_at(s, store->value, m, 1);
+    add_access(s, store->buffer, dims, dims, store->rank, 1, true);
+    if (store->buffer2)
+        add_access(s, store->buffer2, dims, dims, store->rank, 1, true);
+}
+
+void survey_unroll_windows(struct survey *s, const struct kexpr *expr, struct kschedule *out)
+{
+    if (expr->op == KX_REDUCE) {
+        const struct kreduce *r = expr->reduce;
+        for (uint32_t i = 0; is_window(r) && i < r->indices; i++) {
+            bool known = false;
+            for (size_t k = 0; k < out->unroll.count; k++)
+                known |= strcmp(out->unroll.at[k], r->index[i]->name) == 0;
+            if (!known)
+                vec_push(s->arena, &out->unroll, r->index[i]->name);
+        }
+        for (int i = 0; i < 2; i++)
+            if (r->term[i])
+                survey_unroll_windows(s, r->term[i], out);
+    }
+    if (expr->op == KX_LET)
+        survey_unroll_windows(s, expr->let->value, out);
+    for (uint32_t i = 0; i < expr->count; i++)
+        survey_unroll_windows(s, expr->arg[i], out);
+}
+
+struct survey *survey_kernel(struct arena *arena, const struct kernel *kernel, bool *out_independent,
+                             const struct kstatement ***out_stores, uint32_t *out_count)
+{
+    struct survey *s = ARENA_NEW(arena, struct survey);
+    s->arena = arena;
+    s->kernel = kernel;
+    s->heaviest = 1;
+    s->tree_dim = MAX_DIMS - 1;
+    const struct kstatement **store = ARENA_ARRAY(arena, const struct kstatement *, kernel->statements.count + 1);
+    struct loops_nest *nest;
+    uint32_t stores = 0, nests = loops_nests(arena, kernel, &nest);
+    *out_independent = loops_are_independent(nest, nests);
+    for (uint32_t i = 0; i < nests; i++)
+        for (uint32_t k = 0; k < nest[i].stores; k++)
+            store[stores++] = nest[i].store[k];
+    /* dims of all stores first, so that meanings can name them */
+    for (uint32_t i = 0; i < stores; i++)
+        for (uint32_t k = 0; k < store[i]->rank; k++)
+            add_dim(s, store[i]->index[k]->name, store[i]->index[k]->extent, false);
+    s->tree_dim = s->dims;
+    if (s->dims < MAX_DIMS)
+        s->dim[s->dims++] = (struct dim){"(tree)", 1, false, 1};
+    for (uint32_t i = 0; i < stores; i++)
+        look_at_store(s, store[i]);
+    *out_stores = store;
+    *out_count = stores;
+    return s;
+}
