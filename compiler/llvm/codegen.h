@@ -18,6 +18,8 @@ const struct ktarget *codegen_target_facts(const struct codegen_target *target);
 const char *codegen_target_describe(const struct codegen_target *target); /* triple, cpu, features: one line */
 /* True when this process can run code for the target. */
 bool codegen_target_runs_here(const struct codegen_target *target);
+/* What the target has and this machine lacks, "avx512f, amx-tile": malloc'ed, NULL when out of memory. */
+char *codegen_target_missing(const struct codegen_target *target);
 
 /* One module of one or more programs (the entries of a model). */
 struct codegen_module;

@@ -207,6 +207,46 @@ static bool listed(const char *features, const char *name) {
     return on;
 }
 
+/* ---- what this machine lacks ---- */
+
+enum { MISSING_SHOWN = 8 };
+
+/* The features that the target includes and this machine does not. */
+static char *missing_features(const struct codegen_target *target, const char *host_cpu, const char *host_features) {
+    enum { FEATURES = COUNT(feature_names) };
+    struct scratch {
+        struct question questions[2 * FEATURES];
+        char feature[FEATURES][80];
+        bool has[2 * FEATURES];
+    } *scratch = calloc(1, sizeof *scratch);
+    char *list = calloc(FEATURES, sizeof scratch->feature[0]);
+    size_t count = 0, shown = 0;
+    for (size_t i = 0; i < FEATURES && scratch; i++) {
+        if (among(feature_names[i], strlen(feature_names[i]), never_on, COUNT(never_on)))
+            continue;
+        char *feature = scratch->feature[count];
+        snprintf(feature, sizeof scratch->feature[0], BASE_FEATURES ",+%s", feature_names[i]);
+        scratch->questions[2 * count] = (struct question){target->cpu, target->features, BASE_CPU, feature, NULL};
+        scratch->questions[2 * count + 1] = (struct question){host_cpu, host_features, BASE_CPU, feature, NULL};
+        count++;
+    }
+    if (scratch && list && ask(target, scratch->questions, 2 * count, scratch->has))
+        for (size_t i = 0; i < count; i++)
+            if (scratch->has[2 * i] && !scratch->has[2 * i + 1] && ++shown <= MISSING_SHOWN + 1)
+                sprintf(list + strlen(list), "%s%s", shown > 1 ? ", " : "",
+                        shown > MISSING_SHOWN ? "…" : scratch->feature[i] + strlen(BASE_FEATURES ",+"));
+    free(scratch);
+    return list;
+}
+
+char *codegen_target_missing(const struct codegen_target *target) {
+    char *host_cpu = LLVMGetHostCPUName(), *host_features = LLVMGetHostCPUFeatures();
+    char *list = missing_features(target, host_cpu, host_features);
+    LLVMDisposeMessage(host_cpu);
+    LLVMDisposeMessage(host_features);
+    return list;
+}
+
 /* ---- facts ---- */
 
 static int64_t cache_bytes(int name, int64_t otherwise) {
