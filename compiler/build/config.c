@@ -14,7 +14,7 @@ static bool wrong(struct builder *b, const struct setting_info *info, const stru
 
 static const char *number_text(struct arena *arena, double value)
 {
-    return fabs(value) < 1e15 && value == floor(value) ? arena_printf(arena, "%.0f", value)
+    return fabs(value) < 1e16 && value == floor(value) ? arena_printf(arena, "%.0f", value)
                                                        : arena_printf(arena, "%g", value);
 }
 
