@@ -1,5 +1,6 @@
 /* The same with a model that was compiled ahead of time: xentc mlp.net --emit=obj -o mlp.o; then link this file with
- * mlp.o and libxent_runtime alone. No compiler, no LLVM: ./embed_object [STEPS [DATA FOLDER]] */
+ * mlp.o and libxent_runtime alone. No compiler, no LLVM: ./embed_object [STEPS [DATA FOLDER]]
+ * An object knows neither data nor train section: what they say stands in this file. */
 #include <xent/runtime.h>
 
 #include <stdio.h>
@@ -41,12 +42,14 @@ int main(int argc, char **argv)
     const struct xent_entry *forward = xent_model_entry(model, "forward");
     const struct xent_tensor *output = xent_entry_tensor(forward, XENT_ROLE_OUTPUT);
     float *logits = calloc(xent_lane_elements(output), sizeof *logits);
-    int32_t pick[] = {0, 1, 2};
-    if (!logits || xent_session_run(session, forward, data, pick, 3, &error) != XENT_OK)
-        return fail(logits ? error.message : "out of memory");
-    for (uint32_t lane = 0; lane < 3; lane++) {
-        xent_session_read(session, output, lane, logits);
-        printf("example %u: first logit %.6f, class %d\n", lane, (double)logits[0], (int)data->classes[lane]);
+    if (!logits)
+        return fail("out of memory");
+    for (int32_t example = 0; example < 3 && (uint64_t)example < data->examples; example++) {
+        if (xent_session_run(session, forward, data, &example, 1, &error) != XENT_OK)
+            return fail(error.message);
+        xent_session_read(session, output, 0, logits);
+        printf("example %d: first output %.6f", (int)example, (double)logits[0]);
+        data->classes ? printf(", class %d\n", (int)data->classes[example]) : putchar('\n');
     }
     free(logits);
     xent_session_destroy(session);
