@@ -33,24 +33,6 @@ static void on_pass(void *context, const struct xent_pass_report *report_)
                report_->text);
 }
 
-/* Names of passes are checked before anything is printed. */
-static int check_passes(const struct options *options)
-{
-    const char *names[64];
-    size_t count = 0;
-    for (size_t i = 0; i < pass_count && i < sizeof names / sizeof *names; i++)
-        names[count++] = pass_table[i].name;
-    for (size_t i = 0; i < options->print_after.count; i++) {
-        const char *wanted = options->print_after.at[i];
-        if (!strcmp(wanted, "all") || pass_named(wanted))
-            continue;
-        const char *near = nearest_name(wanted, names, count);
-        return help_usage(options, "there is no pass \"%s\"%s%s%s", wanted, near ? "; did you mean \"" : "",
-                          near ? near : "", near ? "\"?" : "");
-    }
-    return EXIT_OK;
-}
-
 static int emit(struct xent_compilation *compilation, const struct options *options)
 {
     enum xent_stage stage = XENT_STAGE_AST;
@@ -86,6 +68,8 @@ int cmd_compile(const struct options *options)
         status = check_passes(options);
     if (status == EXIT_OK && options->output && !options->emit)
         status = help_usage(options, "-o needs --emit");
+    if (status == EXIT_OK)
+        status = check_paths(options, NULL, NULL);
     struct xent_error error;
     if (status == EXIT_OK && options->output && strcmp(options->output, "-") != 0 &&
         xent_check_writable(options->output, &error) != XENT_OK)

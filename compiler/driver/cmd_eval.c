@@ -42,7 +42,8 @@ static int print_result(const struct evaluation *e)
             json_add_number(object, "accuracy", result->accuracy, digits);
         return json_line(stdout, object) ? EXIT_OK : EXIT_WRONG;
     }
-    printf("%s: %" PRIu64 " examples, loss %.*g", split, result->examples, digits, result->loss);
+    printf("%s: %" PRIu64 " example%s, loss %.*g", split, result->examples, result->examples == 1 ? "" : "s", digits,
+           isnan(result->loss) ? (double)NAN : result->loss); /* without a sign */
     if (result->has_accuracy)
         printf(", accuracy %.*g (%" PRIu64 " of %" PRIu64 ")", digits, result->accuracy, result->correct, result->counted);
     putchar('\n');
@@ -80,7 +81,7 @@ static double gradient_scale(const struct evaluation *e)
 {
     if (xent_compilation_model(e->compilation)->reduction != XENT_REDUCE_MEAN)
         return 1;
-    return e->result.weight > 0 ? e->result.weight : INFINITY; /* no target counts: the gradient is 0 */
+    return e->result.weight != 0 ? e->result.weight : INFINITY; /* no target counts: the gradient is 0 */
 }
 
 static int dump_lane(void *context, const struct xent_session *session, const struct xent_example *example)
@@ -153,6 +154,9 @@ static int evaluate(struct evaluation *e)
     if (xent_compilation_load_data(e->compilation, split, options->data, options->reference ? XENT_CSV_EXACT : 0, &e->dataset,
                                    &error) != XENT_OK)
         return report_error(&error);
+    status = check_paths(options, NULL, e->dataset->origin);
+    if (status != EXIT_OK)
+        return status;
     status = options->reference ? reference_evaluate(e->compilation, e->dataset, options->weights, &e->dump, &e->result)
                                 : evaluate_compiled(e);
     if (status == EXIT_OK && e->dump.output) {
@@ -167,6 +171,8 @@ static int evaluate(struct evaluation *e)
 int cmd_eval(const struct options *options)
 {
     int status = one_argument(options, "MODEL.net");
+    if (status == EXIT_OK)
+        status = check_paths(options, NULL, NULL);
     if (status != EXIT_OK)
         return status;
     struct evaluation *e = calloc(1, sizeof *e);

@@ -22,8 +22,7 @@ static int wrong_text(struct opt *opt)
     struct text text;
     text_init(&text, &opt->arena);
     diag_render(&opt->diags, &text);
-    fflush(stdout);
-    fputs(text_string(&text), stderr);
+    print_messages(text_string(&text));
     return EXIT_WRONG;
 }
 
@@ -61,19 +60,12 @@ static int load(struct opt *opt)
 /* The comma-separated list as passes. */
 static int find_passes(struct opt *opt, const struct pass **out, size_t *out_count)
 {
-    const char *names[64];
-    size_t known = 0;
-    for (; known < pass_count && known < sizeof names / sizeof *names; known++)
-        names[known] = pass_table[known].name;
     for (const char *at = opt->options->passes; at && *at;) {
         size_t length = strcspn(at, ",");
         const char *name = arena_strndup(&opt->arena, at, length);
         const struct pass *pass = pass_named(name);
-        if (!pass) {
-            const char *near = nearest_name(name, names, known);
-            return help_usage(opt->options, "there is no pass \"%s\"%s%s%s", name, near ? "; did you mean \"" : "",
-                              near ? near : "", near ? "\"?" : "");
-        }
+        if (!pass)
+            return unknown_pass(opt->options, name);
         out[(*out_count)++] = pass;
         at += length + (at[length] == ',');
     }
@@ -174,6 +166,10 @@ int cmd_opt(const struct options *options)
     int status = one_argument(options, "FILE.xir");
     if (status == EXIT_OK && !options->passes)
         status = help_usage(options, "--passes is missing: --passes=A,B,… or --passes= for none");
+    if (status == EXIT_OK)
+        status = check_passes(options);
+    if (status == EXIT_OK)
+        status = check_paths(options, NULL, NULL);
     if (status != EXIT_OK)
         return status;
     struct opt *opt = calloc(1, sizeof *opt);

@@ -6,6 +6,7 @@
 #include <xent/session.h>
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,6 +50,8 @@ static bool print_classes(const struct prediction *p, uint64_t index, uint32_t c
         json_add_numbers(object, "probabilities", p->wide, classes, 9);
         return json_line(stdout, object);
     }
+    if (isnan(p->wide[first]))
+        return printf("%s:%" PRIu64 ": nan: the logits have no softmax\n", p->input, index + 1) >= 0;
     printf("%s:%" PRIu64 ": class %" PRIu32, p->input, index + 1, first);
     for (uint32_t i = 0; i < SHOWN && i < classes; i++) {
         uint32_t at = best(p->wide, classes);
@@ -78,7 +81,7 @@ static bool print_outputs(const struct prediction *p, const struct xent_session 
         }
         printf(" %s", tensor->name);
         for (size_t k = 0; k < count; k++)
-            printf(" %.9g", p->wide[k]);
+            printf(" %.9g", isnan(p->wide[k]) ? (double)NAN : p->wide[k]); /* without a sign */
     }
     return object ? json_line(stdout, object) : putchar('\n') >= 0;
 }

@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct run {
     const struct options *options;
@@ -19,6 +20,7 @@ struct run {
     jmp_buf on_failure;
     struct source_map map;
     struct diag_list diags;
+    uint32_t file;
     struct kprogram *program;
     struct codegen_target *target;
     struct codegen_module *module;
@@ -33,7 +35,7 @@ static int wrong_text(struct run *run)
     struct text text;
     text_init(&text, &run->arena);
     diag_render(&run->diags, &text);
-    fputs(text_string(&text), stderr);
+    print_messages(text_string(&text));
     return EXIT_WRONG;
 }
 
@@ -43,6 +45,7 @@ static int load_program(struct run *run)
     uint32_t file = source_load(&run->map, run->options->arguments.at[0], &error);
     if (!file)
         return report("%s", error);
+    run->file = file;
     struct span where;
     const char *wrong = source_check(&run->map, file, &where);
     if (wrong)
@@ -129,7 +132,7 @@ static int execute(struct run *run)
         return EXIT_OK;
     }
     if (!codegen_target_runs_here(run->target))
-        return report("this machine cannot run code for %s", codegen_target_describe(run->target));
+        return report_cannot_run(run->target);
     char *message = NULL;
     size_t size = 0;
     const struct kprogram *program = run->program;
@@ -153,6 +156,30 @@ static int execute(struct run *run)
     return EXIT_OK;
 }
 
+/* The line that says how much memory there is; the file where none does. */
+static struct span memory_span(const struct run *run)
+{
+    const struct source_file *file = source_file(&run->map, run->file);
+    for (const char *line = file->text; *line;) {
+        size_t length = strcspn(line, "\n"), blanks = strspn(line, " \t");
+        if (!strncmp(line + blanks, "memory", 6) && strchr(" \t", line[blanks + 6]))
+            return (struct span){run->file, (uint32_t)(line + blanks - file->text), (uint32_t)(line + length - file->text)};
+        line += length + (line[length] == '\n');
+    }
+    return span_of_file(run->file);
+}
+
+/* Found here, because a system that overcommits would find out in the middle. */
+static int check_memory(struct run *run)
+{
+    int64_t pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    if (pages <= 0 || page <= 0 || run->program->arena_bytes <= pages * page)
+        return EXIT_OK;
+    diag_error(&run->diags, memory_span(run), "%" PRId64 " bytes of memory are more than this machine has: %" PRId64,
+               run->program->arena_bytes, pages * page);
+    return wrong_text(run);
+}
+
 static int run_program(struct run *run)
 {
     int status = load_program(run);
@@ -161,7 +188,7 @@ static int run_program(struct run *run)
     char *message = NULL;
     run->target = codegen_target_create(run->options->cpu, run->options->features, &message);
     if (!run->target) {
-        status = message ? report("%s", message) : report_no_memory();
+        status = message ? help_usage(run->options, "%s", message) : report_no_memory();
         free(message);
         return status;
     }
@@ -170,7 +197,9 @@ static int run_program(struct run *run)
         return status;
     if (run->options->emit)
         return emit(run);
-    status = program_data_fill(&run->data, &run->arena, run->program, run->options);
+    status = check_memory(run);
+    if (status == EXIT_OK)
+        status = program_data_fill(&run->data, &run->arena, run->program, run->options);
     if (status == EXIT_OK)
         status = execute(run);
     if (status == EXIT_OK)
@@ -181,6 +210,8 @@ static int run_program(struct run *run)
 int cmd_run(const struct options *options)
 {
     int status = one_argument(options, "FILE.xkr");
+    if (status == EXIT_OK)
+        status = check_paths(options, NULL, NULL);
     if (status != EXIT_OK)
         return status;
     struct run *run = calloc(1, sizeof *run);

@@ -71,8 +71,11 @@ static void compile_parts(struct part part[2])
 static enum xent_status machine_code(struct xent_compilation *c, struct xent_entry *entry)
 {
     if (!codegen_target_runs_here(c->target)) {
-        diag_error(&c->diags, (struct span){0}, "this machine cannot run code for %s",
-                   codegen_target_describe(c->target));
+        char *missing = codegen_target_missing(c->target);
+        diag_error(&c->diags, (struct span){0}, "this machine cannot run code for %s%s%s",
+                   codegen_target_describe(c->target), missing && *missing ? ": it has no " : "",
+                   missing ? arena_strdup(&c->arena, missing) : "");
+        free(missing);
         return XENT_ERROR_ARGUMENT;
     }
     struct part part[2] = {{.target = c->target}, {.target = c->target}};

@@ -24,6 +24,8 @@ int report(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int report_error(const struct xent_error *error);
 void report_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int report_no_memory(void);
+/* Rendered diagnostics; those without a place in a text begin like all other messages. */
+void print_messages(const char *messages);
 
 /* One object as a line, and frees it; false when memory is short or the stream is broken. */
 bool json_line(FILE *out, cJSON *object);
@@ -36,6 +38,15 @@ int write_stage(const char *path, const void *bytes, size_t size);
 
 /* Exactly one argument, or a message about usage. */
 int one_argument(const struct options *options, const char *what);
+
+/* Outputs that would overwrite an input or one another are wrong usage, as is "-" for anything but -o. `save`: where
+ * weights go, or NULL; `data`: a file of the data set, or NULL. */
+int check_paths(const struct options *options, const char *save, const char *data);
+/* The names behind --print-after and --stop-after. */
+int check_passes(const struct options *options);
+int unknown_pass(const struct options *options, const char *name);
+struct codegen_target;
+int report_cannot_run(const struct codegen_target *target);
 
 /* Compiles the one MODEL.net argument with the options that all subcommands share. The compilation is destroyed by the
  * caller, also after a failure, which has been reported. */

@@ -1,11 +1,35 @@
 /* What subcommands that run a model share: compiling it, and a session with its weights. */
 #include "commands.h"
 
+#include "pass.h"
+#include "text.h"
+
 #include <xent/checkpoint.h>
 #include <xent/compiler.h>
 #include <xent/session.h>
 
 #include <string.h>
+
+int unknown_pass(const struct options *options, const char *name)
+{
+    const char *names[64];
+    size_t count = 0;
+    for (; count < pass_count && count < sizeof names / sizeof *names; count++)
+        names[count] = pass_table[count].name;
+    const char *near = nearest_name(name, names, count);
+    return help_usage(options, "there is no pass \"%s\"%s%s%s", name, near ? "; did you mean \"" : "", near ? near : "",
+                      near ? "\"?" : "");
+}
+
+int check_passes(const struct options *options)
+{
+    for (size_t i = 0; i < options->print_after.count; i++)
+        if (strcmp(options->print_after.at[i], "all") != 0 && !pass_named(options->print_after.at[i]))
+            return unknown_pass(options, options->print_after.at[i]);
+    if (options->stop_after && !pass_named(options->stop_after))
+        return unknown_pass(options, options->stop_after);
+    return EXIT_OK;
+}
 
 int compile_model(const struct options *options, struct xent_compile_options *compile, struct xent_compilation **out)
 {
@@ -21,8 +45,7 @@ int compile_model(const struct options *options, struct xent_compile_options *co
     enum xent_status status = xent_compile_file(options->arguments.at[0], compile, out);
     if (status == XENT_ERROR_MEMORY)
         return report_no_memory();
-    fflush(stdout);
-    fputs(xent_compilation_messages(*out), stderr);
+    print_messages(xent_compilation_messages(*out));
     if (status == XENT_ERROR_ARGUMENT)
         return EXIT_USAGE;
     return status == XENT_OK ? EXIT_OK : EXIT_WRONG;

@@ -32,7 +32,9 @@ add_executable(xentc
   compiler/driver/help.c
   compiler/driver/main.c
   compiler/driver/options.c
+  compiler/driver/paths.c
   compiler/driver/program_data.c
+  compiler/driver/program_limits.c
   compiler/driver/progress.c
   compiler/driver/reference.c
   compiler/driver/report.c

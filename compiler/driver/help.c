@@ -89,9 +89,11 @@ int help_usage(const struct options *options, const char *format, ...)
     va_start(args, format);
     const char *message = arena_vprintf(&arena, format, args);
     va_end(args);
-    const char *name = command_table[options->command].name;
-    fprintf(stderr, "xentc: error: %s\n   help: `xentc help %s` shows what it takes\n",
-            utf8_escape(&arena, message, strlen(message), 2000), name);
+    bool lists = options->command == COMMAND_HELP;
+    fprintf(stderr, "xentc: error: %s\n   help: `xentc help%s%s` %s\n",
+            utf8_escape(&arena, message, strlen(message), 2000), lists ? "" : " ",
+            lists ? "" : command_table[options->command].name,
+            lists ? "lists the subcommands" : "shows what it takes");
     arena_deinit(&arena);
     return EXIT_USAGE;
 }

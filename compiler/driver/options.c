@@ -29,14 +29,17 @@ bool option_fits(const struct option *option, const struct command *command)
     return strchr(option->commands, command->letter) != NULL;
 }
 
-static const struct option *option_named(const char *name, size_t length)
+/* The option of this command; else one of this name that others have. */
+static const struct option *option_named(const struct command *command, const char *name, size_t length)
 {
+    const struct option *found = NULL;
     if (length == 2 && !memcmp(name, "-h", 2))
-        return option_named("--help", 6);
+        return option_named(command, "--help", 6);
     for (size_t i = 0; i < option_count; i++)
-        if (strlen(option_table[i].name) == length && !memcmp(option_table[i].name, name, length))
-            return &option_table[i];
-    return NULL;
+        if (strlen(option_table[i].name) == length && !memcmp(option_table[i].name, name, length) &&
+            (!found || option_fits(&option_table[i], command)))
+            found = &option_table[i];
+    return found;
 }
 
 static int unknown_option(const struct options *options, const char *name, size_t length)
@@ -112,9 +115,9 @@ static int find_command(struct options *options, const char *word)
             return EXIT_OK;
         }
     }
-    options->command = COMMAND_COMPILE;
     if (strpbrk(word, "./") || access(word, F_OK) == 0)
         return -1; /* a path: an argument of `compile` */
+    options->command = COMMAND_HELP; /* the hint is the list of subcommands */
     const char *near = nearest_name(word, names, COMMAND_COUNT);
     return help_usage(options, "unknown subcommand \"%s\"%s%s%s", word, near ? "; did you mean \"" : ", and no such file",
                       near ? near : "", near ? "\"?" : "");
@@ -124,10 +127,10 @@ static int parse_option(struct options *options, bool *seen, int argc, char **ar
 {
     const char *word = argv[*at], *equals = strchr(word, '=');
     size_t length = equals ? (size_t)(equals - word) : strlen(word);
-    const struct option *option = option_named(word, length);
+    const struct command *command = &command_table[options->command];
+    const struct option *option = option_named(command, word, length);
     if (!option)
         return unknown_option(options, word, length);
-    const struct command *command = &command_table[options->command];
     if (!option_fits(option, command))
         return help_usage(options, "%s is no option of %s", option->name, command->name);
     if (option->kind == OPTION_FLAG) {

@@ -4,6 +4,7 @@
 #include "program_data.h"
 
 #include "commands.h"
+#include "program_limits.h"
 
 #include <xent/random.h>
 
@@ -74,71 +75,15 @@ static char *place_of(const struct program_data *data, const struct kvar *var)
     return var->place == KP_DATA ? data->block[var->slot] : (char *)data->arena + var->offset;
 }
 
-/* ---- which buffers hold indices, and below what they must stay ---- */
-
-struct limits {
-    const struct program_data *data;
-    const struct kprogram *program;
-    const struct kcall *call;
-    int64_t *limit; /* by the var's number in the program */
-};
-
-static size_t var_number(const struct kprogram *program, const struct kvar *var)
-{
-    size_t number = 0;
-    while (program->vars.at[number] != var)
-        number++;
-    return number;
-}
-
-static void limit_expr(struct limits *limits, const struct kexpr *expr, int64_t below)
-{
-    if (!expr)
-        return;
-    if (expr->op == KX_LET && below)
-        limit_expr(limits, expr->let->value, below);
-    if (expr->op == KX_REDUCE) {
-        limit_expr(limits, expr->reduce->from, 0);
-        for (size_t i = 0; i < 2; i++)
-            limit_expr(limits, expr->reduce->term[i], 0);
-    }
-    if (expr->op == KX_LOAD) {
-        const struct kvar *var = limits->call->argument[expr->buffer->number];
-        if (below && expr->buffer->type == KT_I32) {
-            int64_t *limit = &limits->limit[var_number(limits->program, var)];
-            *limit = !*limit || below < *limit ? below : *limit;
-        }
-        for (uint32_t d = 0; d < expr->count; d++)
-            limit_expr(limits, expr->arg[d], extent_of(limits->data, var, d));
-        return;
-    }
-    for (uint32_t i = 0; i < expr->count; i++)
-        limit_expr(limits, expr->arg[i], expr->op == KX_LET ? 0 : below);
-}
-
-/* Indices travel: what is stored into a buffer of indices must stay below the same limit. So calls are looked at last to
- * first. */
-static void find_limits(struct limits *limits)
-{
-    const struct kprogram *program = limits->program;
-    for (size_t i = program->calls.count; i-- > 0;) {
-        limits->call = &program->calls.at[i];
-        const struct kernel *kernel = limits->call->kernel;
-        for (size_t k = kernel ? kernel->statements.count : 0; k-- > 0;) {
-            const struct kstatement *statement = kernel->statements.at[k];
-            int64_t below = 0;
-            if (statement->kind == KS_STORE && statement->buffer->type == KT_I32)
-                below = limits->limit[var_number(program, limits->call->argument[statement->buffer->number])];
-            limit_expr(limits, statement->kind == KS_LET ? statement->let->value : statement->value, below);
-        }
-    }
-}
-
 /* ---- filling ---- */
 
 static void fill_random(const struct program_data *data, const struct kvar *var, uint32_t stream, uint64_t seed,
-                        int64_t limit)
+                        const struct program_limit *limit)
 {
+    int64_t least = limit->used ? limit->least : 0, most = limit->used ? limit->most : DEFAULT_LIMIT - 1;
+    if (least < 0 && most >= 0)
+        least = 0;
+    uint32_t choices = most < least ? 1 : (uint32_t)(most - least) + 1;
     char *place = place_of(data, var);
     int64_t count = logical_elements(data, var);
     for (int64_t i = 0; i < count; i++) {
@@ -147,9 +92,9 @@ static void fill_random(const struct program_data *data, const struct kvar *var,
         if (var->type == KT_F32)
             ((float *)place)[at] = xent_uniform(word, 1);
         else if (var->type == KT_I32)
-            ((int32_t *)place)[at] = (int32_t)(word % (uint32_t)limit);
+            ((int32_t *)place)[at] = (int32_t)(least + (choices ? word % choices : word));
         else
-            ((uint8_t *)place)[at] = (uint8_t)(var->type == KT_BOOL ? word & 1 : word);
+            ((uint8_t *)place)[at] = (uint8_t)(limit->used ? least + word % choices : word);
     }
 }
 
@@ -161,6 +106,14 @@ static const struct kvar *var_named(const struct kprogram *program, const char *
             return var;
     }
     return NULL;
+}
+
+static size_t var_number(const struct kprogram *program, const struct kvar *var)
+{
+    size_t number = 0;
+    while (program->vars.at[number] != var)
+        number++;
+    return number;
 }
 
 struct input_file {
@@ -211,7 +164,35 @@ static int find_rows(struct program_data *data, const struct input_file *inputs,
     return EXIT_OK;
 }
 
-static int fill_input(const struct program_data *data, const struct input_file *input)
+/* An element as a whole number. */
+static int64_t whole_at(const struct program_data *data, const struct kvar *var, int64_t number)
+{
+    const char *element = place_of(data, var) + address_of(data, var, number) * (int64_t)type_bytes(var->type);
+    int32_t value = (uint8_t)*element;
+    if (var->type == KT_I32)
+        memcpy(&value, element, sizeof value);
+    return value;
+}
+
+static int check_indices(const struct program_data *data, const struct input_file *input,
+                         const struct program_limit *limit)
+{
+    const struct kvar *var = input->var;
+    int64_t count = logical_elements(data, var);
+    for (int64_t i = 0; i < count && limit->used && var->type != KT_F32; i++) {
+        int64_t value = whole_at(data, var, i);
+        if (program_limit_allows(limit, value))
+            continue;
+        if (limit->least > limit->most)
+            return report("%s: no value of %s is a possible index: the program needs other data", input->path, var->name);
+        return report("%s: element %" PRId64 " of %s is %" PRId64 ", but it is used as an index and must be from %" PRId64
+                      " to %" PRId64, input->path, i, var->name, value, limit->least, limit->most);
+    }
+    return EXIT_OK;
+}
+
+static int fill_input(const struct program_data *data, const struct input_file *input,
+                      const struct program_limit *limit)
 {
     const struct kvar *var = input->var;
     size_t bytes = type_bytes(var->type);
@@ -221,11 +202,11 @@ static int fill_input(const struct program_data *data, const struct input_file *
                       count * (int64_t)bytes);
     for (int64_t i = 0; i < count; i++)
         memcpy(place_of(data, var) + address_of(data, var, i) * (int64_t)bytes, input->bytes + i * (int64_t)bytes, bytes);
-    return EXIT_OK;
+    return check_indices(data, input, limit);
 }
 
 static int fill_scalars(struct program_data *data, const struct kprogram *program, const struct options *options,
-                        uint64_t seed)
+                        uint64_t seed, const struct program_limit *limits)
 {
     for (size_t i = 0; i < program->scalars.count; i++) {
         const struct kscalar *scalar = program->scalars.at[i];
@@ -233,7 +214,7 @@ static int fill_scalars(struct program_data *data, const struct kprogram *progra
         if (scalar->type == KT_F32)
             value->f = xent_uniform(xent_random(seed, XENT_RANDOM_INIT, (uint32_t)(1000 + i), 0), 0.1f);
         else
-            value->i = (int32_t)scalar->limit;
+            value->i = (int32_t)(!scalar->limit && limits[i].used && limits[i].least > 0 ? limits[i].least : scalar->limit);
     }
     for (size_t k = 0; k < options->set.count; k++) {
         const char *argument = options->set.at[k], *equals = strchr(argument, '=');
@@ -247,7 +228,8 @@ static int fill_scalars(struct program_data *data, const struct kprogram *progra
         char *end;
         double value = strtod(equals + 1, &end);
         bool whole = scalar->type == KT_F32 || (value == floor(value) && fabs(value) <= INT32_MAX);
-        if (end == equals + 1 || *end || !whole || (scalar->limit && (value < 1 || value > (double)scalar->limit)))
+        if (end == equals + 1 || *end || !whole || (scalar->limit && (value < 1 || value > (double)scalar->limit)) ||
+            (scalar->type == KT_I32 && !program_limit_allows(&limits[i], (int64_t)value)))
             return help_usage(options, "\"%s\" is no value that %s can have", equals + 1, scalar->name);
         if (scalar->type == KT_F32)
             data->call.scalar[i].f = (float)value;
@@ -296,16 +278,16 @@ int program_data_fill(struct program_data *data, struct arena *arena, const stru
     if (status != EXIT_OK)
         return status;
     if (!allocate(data, program))
-        return report_no_memory();
+        return report("cannot allocate the memory that %s asks for: %" PRId64 " bytes of arena and %" PRId64
+                      " rows of data", program->name, program->arena_bytes, data->rows);
 
-    struct limits limits = {data, program, NULL, ARENA_ARRAY(arena, int64_t, program->vars.count + 1)};
-    find_limits(&limits);
+    struct program_limits limits = program_limits_find(arena, program, data->rows);
     for (size_t i = 0; i < program->vars.count; i++)
         if (program->vars.at[i]->place == KP_DATA || program->vars.at[i]->place == KP_STATE)
-            fill_random(data, program->vars.at[i], (uint32_t)i, seed, limits.limit[i] ? limits.limit[i] : DEFAULT_LIMIT);
+            fill_random(data, program->vars.at[i], (uint32_t)i, seed, &limits.var[i]);
     for (size_t i = 0; i < options->input.count && status == EXIT_OK; i++)
-        status = fill_input(data, &inputs[i]);
-    return status == EXIT_OK ? fill_scalars(data, program, options, seed) : status;
+        status = fill_input(data, &inputs[i], &limits.var[var_number(program, inputs[i].var)]);
+    return status == EXIT_OK ? fill_scalars(data, program, options, seed, limits.scalar) : status;
 }
 
 /* ---- printing ---- */
@@ -327,12 +309,9 @@ static size_t last_write(const struct kprogram *program, const struct kvar *var)
 static bool is_overwritten(const struct kprogram *program, const struct kvar *var)
 {
     size_t written = last_write(program, var);
-    int64_t end = var->offset + var->layout.elements * (int64_t)type_bytes(var->type);
     for (size_t i = 0; i < program->vars.count; i++) {
         const struct kvar *other = program->vars.at[i];
-        int64_t other_end = other->offset + other->layout.elements * (int64_t)type_bytes(other->type);
-        if (other != var && kvar_in_arena(other) && other->offset < end && var->offset < other_end &&
-            last_write(program, other) > written)
+        if (other != var && kvar_overlap(var, other) && last_write(program, other) > written)
             return true;
     }
     return false;

@@ -1,6 +1,7 @@
 /* Messages, JSON lines and whole files: what the subcommands tell the world. */
 #include "commands.h"
 
+#include "codegen.h"
 #include "text.h"
 #include "utf8.h"
 
@@ -10,13 +11,14 @@
 #include <string.h>
 #include <unistd.h>
 
-static void print_message(const char *kind, const char *format, va_list args)
+/* `quoted`: lines that follow the message, each after a '\n', printable as they are. */
+static void print_message(const char *kind, const char *quoted, const char *format, va_list args)
 {
     struct arena arena;
     arena_init(&arena, NULL);
     const char *message = arena_vprintf(&arena, format, args);
     fflush(stdout);
-    fprintf(stderr, "xentc: %s: %s\n", kind, utf8_escape(&arena, message, strlen(message), 5000));
+    fprintf(stderr, "xentc: %s: %s%s\n", kind, utf8_escape(&arena, message, strlen(message), 5000), quoted);
     arena_deinit(&arena);
 }
 
@@ -24,21 +26,43 @@ int report(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    print_message("error", format, args);
+    print_message("error", "", format, args);
     va_end(args);
     return EXIT_WRONG;
 }
 
+static void report_quoting(const char *quoted, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void report_quoting(const char *quoted, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    print_message("error", quoted, format, args);
+    va_end(args);
+}
+
+void print_messages(const char *messages)
+{
+    fflush(stdout);
+    for (const char *line = messages; *line;) {
+        size_t length = strcspn(line, "\n");
+        length += line[length] == '\n';
+        fprintf(stderr, "%s%.*s", strncmp(line, "error: ", 7) ? "" : "xentc: ", (int)length, line);
+        line += length;
+    }
+}
+
 int report_error(const struct xent_error *error)
 {
-    return report("%s", error->message);
+    const char *end = strchrnul(error->message, '\n');
+    report_quoting(end, "%.*s", (int)(end - error->message), error->message);
+    return EXIT_WRONG;
 }
 
 void report_note(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    print_message("note", format, args);
+    print_message("note", "", format, args);
     va_end(args);
 }
 
@@ -46,6 +70,15 @@ int report_no_memory(void)
 {
     fputs("xentc: error: out of memory\n", stderr);
     return EXIT_WRONG;
+}
+
+int report_cannot_run(const struct codegen_target *target)
+{
+    char *missing = codegen_target_missing(target);
+    int status = report("this machine cannot run code for %s%s%s", codegen_target_describe(target),
+                        missing && *missing ? ": it has no " : "", missing ? missing : "");
+    free(missing);
+    return status;
 }
 
 bool json_line(FILE *out, cJSON *object)

@@ -42,6 +42,7 @@ wrong_csv '1,2,3,-1' '3:7' '-1'
 wrong_csv '1,2,3,0.5' '3:7' '0.5'
 wrong_csv '1,2,nan,1' '3:5' 'nan'
 wrong_csv 'a,b,c,d' '3:1'
+wrong_csv '1,0x10,3,1' '3:3' '    3 | 1,0x10,3,1' '      |   ^~~~'
 : >train.csv
 check 1 train m.net --save w.safetensors
 says err "train.csv"
@@ -208,6 +209,19 @@ check 1 train idx.net --data data --steps 2 --save none
 says err "train-images-idx3-ubyte.gz"
 check 1 train idx.net --data nowhere --save none
 says err "nowhere"
+mkdir empty
+check 1 train m.net --data empty --save none
+says err "csv" "names its own files"
+check 1 eval m.net --weights good.safetensors --data empty
+says err "names its own files"
+cp train.csv before.csv
+check 2 train m.net --save train.csv
+says err "would overwrite"
+check 2 train m.net --save none --step-log ./test.csv
+says err "would overwrite"
+check 2 eval m.net --weights good.safetensors --dump test.csv
+says err "would overwrite"
+same before.csv train.csv
 
 # A class out of range names the example before anything is updated; so does predict for its inputs.
 check 1 predict m.net --weights good.safetensors train.csv

@@ -23,7 +23,7 @@ net 'class[3]' 'z |> log_softmax |> nll(y)'
 evaluate 0.9729189 2e-7 0.9729189131256584
 [ "$one" = "$float" ] || fail "log_softmax |> nll gives $float, cross_entropy $one"
 check 0 eval m.net --split train
-says out "train: 1 examples, loss $float"
+says out "train: 1 example, loss $float"
 
 echo '0.2, 0.1, -0.1, 1, 0, 0' >a.csv
 net 'prob[3]' 'cross_entropy(z, y)'
@@ -78,4 +78,11 @@ net 'class[3]' 'cross_entropy(z, y)'
 check 0 eval m.net --split train --json --dump d.json
 says out '"loss":"nan"'
 says d.json '"outputs":{"z":["nan","inf","-inf"]}'
+check 0 eval m.net --split train
+says out 'loss nan'
+if grep -q -- '-nan' out; then fail "nan has a sign"; fi
+printf 'nan,1,2\ninf,inf,0\n-inf,-inf,-inf\n1,2,3\n' >x.csv
+check 0 predict m.net x.csv
+[ "$(grep -c ': nan: the logits have no softmax$' out)" -eq 3 ] || fail "rows without a softmax are not nan"
+says out 'x.csv:4: class 2  (2 0.665241, 1 0.244728, 0 0.090031)'
 finish

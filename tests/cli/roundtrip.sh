@@ -29,6 +29,14 @@ for net in mlp lenet; do
         same a.xkr b.xkr
         check 0 run a.xkr --emit=kernels -o b.xkr
         same a.xkr b.xkr
+        for passes in plan_memory schedule,place_barriers,plan_memory; do
+            check 0 opt a.xkr --passes=$passes -o b.xkr
+            same a.xkr b.xkr
+        done
+        check 0 "$model" --entry=$entry --stop-after=lower
+        grep -v '^# ---- ' out >lower.xkr
+        check 0 opt lower.xkr --passes=schedule,place_barriers,plan_memory -o b.xkr
+        [ "$(grep memory a.xkr)" = "$(grep memory b.xkr)" ] || fail "passes by hand need other memory"
         check 0 "$model" --entry=$entry --emit=graph -o a.xir
         check 0 opt a.xir --passes= -o b.xir
         same a.xir b.xir
@@ -83,6 +91,38 @@ for entry in forward eval step; do
         done
     done
 done
+# Given data is checked where it is used as an index; what a guard lets through is not.
+cat >gather.xkr <<'END'
+program @g {
+  data p: u8[4] slot 0
+  data c: i32[4] slot 1
+  data t: f32[9] slot 2
+  arena y: f32[4] at 0
+  kernel k(p: u8[4], c: i32[4], t: f32[9]) -> (y: f32[4]) {
+    y[i] = where(c[i] != -7: t[c[i]]; 0.0) + t[i32(p[i]) * 2 + 1]
+  }
+  call k(p, c, t, y)
+}
+END
+gather() { # STATUS NAME BYTES
+    # shellcheck disable=SC2059
+    printf "$3" >bytes
+    for how in --interpret --threads=1; do
+        check "$1" run gather.xkr --input "$2=bytes" $how
+    done
+}
+for seed in 1 2 3; do check 0 run gather.xkr --seed $seed --interpret; done
+gather 0 p '\0\001\002\003'
+gather 1 p '\0\001\002\004'
+says err 'bytes: element 3 of p is 4, but it is used as an index and must be from 0 to 3'
+gather 0 c '\0\0\0\0\010\0\0\0\371\377\377\377\001\0\0\0'
+gather 1 c '\0\0\0\0\011\0\0\0\371\377\377\377\001\0\0\0'
+says err 'element 1 of c is 9' 'from 0 to 8'
+gather 1 c '\0\0\0\0\010\0\0\0\372\377\377\377\001\0\0\0'
+says err 'element 2 of c is -6'
+sed '1a\  memory 99999999999999999' gather.xkr >big.xkr
+check 1 run big.xkr
+says err 'big.xkr:2:3: error: 99999999999999999 bytes'
 check 2 run a.xkr --set nothing=1
 check 2 run a.xkr --schedule=fast
 check 1 run a.xkr --input nothing=a.xkr
