@@ -201,8 +201,8 @@ static enum xent_status fail_update(const struct trainer *trainer, const struct 
     trainer->result->bad_step = bad;
     return rt_fail(error, XENT_ERROR_NUMERIC,
                    "%s is not finite after step %" PRIu64 " (epoch %" PRIu64
-                   "); the weights are again those after %" PRIu64 " updates",
-                   tensor->name, bad, (bad - 1) / trainer->batches + 1, good);
+                   "); the weights are again those after %" PRIu64 " update%s",
+                   tensor->name, bad, (bad - 1) / trainer->batches + 1, good, good == 1 ? "" : "s");
 }
 
 static enum xent_status fail_loss(struct trainer *trainer, struct xent_error *error) {
@@ -214,8 +214,9 @@ static enum xent_status fail_loss(struct trainer *trainer, struct xent_error *er
         return fail_update(trainer, broken, error);
     return rt_fail(error, XENT_ERROR_NUMERIC,
                    "the loss is %s in step %" PRIu64 " (epoch %" PRIu64 "); the weights are again those after %" PRIu64
-                   " updates, the last ones known to be good",
-                   isnan(loss) ? "nan" : loss > 0 ? "inf" : "-inf", bad, (bad - 1) / trainer->batches + 1, good);
+                   " update%s, the last ones known to be good",
+                   isnan(loss) ? "nan" : loss > 0 ? "inf" : "-inf", bad, (bad - 1) / trainer->batches + 1, good,
+                   good == 1 ? "" : "s");
 }
 
 /* After the last step of an epoch, and where a snapshot was due: no later loss may come to show that weights went bad. */
