@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct training {
     const struct options *options;
@@ -27,20 +28,28 @@ struct training {
 
 static volatile sig_atomic_t stop_requested;
 
-/* The handler is reset by SA_RESETHAND: a second signal ends the process at once. */
+/* The first signal asks for a clean end, a second one ends the process at once. */
 static void request_stop(int signal_number)
 {
-    (void)signal_number;
-    stop_requested = 1;
+    if (!stop_requested) {
+        stop_requested = 1;
+        return;
+    }
+    xent_output_abandon();
+    signal(signal_number, SIG_DFL);
+    raise(signal_number);
 }
 
 static void catch_signals(void)
 {
-    struct sigaction action = {.sa_handler = request_stop, .sa_flags = (int)SA_RESETHAND | SA_RESTART};
+    struct sigaction action = {.sa_handler = request_stop, .sa_flags = SA_RESTART};
     sigemptyset(&action.sa_mask);
+    sigaddset(&action.sa_mask, SIGINT);
+    sigaddset(&action.sa_mask, SIGTERM);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     signal(SIGPIPE, SIG_IGN); /* whoever read along has gone: the training has not */
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is reported like a full disk */
 }
 
 /* "NAME.safetensors" in the current folder, for a model in ".../NAME.net". */
@@ -70,7 +79,7 @@ static int check_outputs(struct training *training)
         return EXIT_OK;
     struct xent_output **log = &training->progress.log;
     if (xent_output_open(options->step_log, false, log, &error) != XENT_OK ||
-        xent_output_printf(*log, &error, "step,loss\n") != XENT_OK)
+        xent_output_printf(*log, &error, "step,loss\n") != XENT_OK || xent_output_flush(*log, &error) != XENT_OK)
         return report_error(&error);
     return EXIT_OK;
 }
@@ -91,16 +100,25 @@ static int load_data(struct training *training)
     return EXIT_OK;
 }
 
+/* What the run was asked to tell cannot be told any more: it ends as after Ctrl-C. */
+static void stop_where_nobody_reads(const struct training *training)
+{
+    if (training->progress.log_failed || training->progress.output_failed)
+        stop_requested = 1;
+}
+
 static void on_step(void *context, const struct xent_step_report *report_)
 {
     struct training *training = context;
     progress_step(&training->progress, report_);
+    stop_where_nobody_reads(training);
 }
 
 static void on_log(void *context, const struct xent_log_report *report_)
 {
     struct training *training = context;
     progress_log(&training->progress, report_);
+    stop_where_nobody_reads(training);
 }
 
 static void on_epoch(void *context, const struct xent_epoch_report *report_)
@@ -113,6 +131,7 @@ static void on_epoch(void *context, const struct xent_epoch_report *report_)
         training->test_failed = !tested;
     }
     progress_epoch(&training->progress, report_, tested ? &test : NULL);
+    stop_where_nobody_reads(training);
 }
 
 static void tell_start(const struct training *training)
@@ -166,11 +185,16 @@ static void tell_end(const struct training *training, const struct xent_train_re
     }
 }
 
-static int save(const struct training *training)
+static int save(const struct training *training, const struct xent_train_result *result)
 {
     struct xent_error error;
     if (!training->save)
         return EXIT_OK;
+    if (result->steps == 0) {
+        bool exists = access(training->save, F_OK) == 0;
+        report_note("nothing was learned: %s is %s", training->save, exists ? "left as it was" : "not written");
+        return EXIT_OK;
+    }
     if (xent_parameters_save(training->session, training->save, training->backup, &error) != XENT_OK)
         return report_error(&error);
     if (training->progress.mode == PROGRESS_JSON) {
@@ -198,7 +222,7 @@ static int finish(struct training *training, enum xent_status ended, const struc
     tell_end(training, result);
     if (training->test_failed)
         status = report_error(&training->test_error);
-    if (save(training) != EXIT_OK)
+    if (save(training, result) != EXIT_OK)
         status = EXIT_WRONG;
     if (progress->log) {
         struct xent_output *log = progress->log;
@@ -236,6 +260,9 @@ static int train(struct training *training)
     if (status != EXIT_OK)
         return status;
     struct xent_error error;
+    const struct xent_model *model = xent_compilation_model(training->compilation);
+    if (training->save && xent_check_room(training->save, xent_parameters_bytes(model), &error) != XENT_OK)
+        return report_error(&error);
     if (!options->init)
         xent_session_init(training->session, how->seed);
     else if (xent_parameters_load(training->session, options->init, &error) != XENT_OK)

@@ -66,8 +66,15 @@ void progress_step(struct progress *progress, const struct xent_step_report *rep
     }
 }
 
+static void flush_log(struct progress *progress)
+{
+    if (progress->log && !progress->log_failed)
+        progress->log_failed = xent_output_flush(progress->log, &progress->log_error) != XENT_OK;
+}
+
 void progress_log(struct progress *progress, const struct xent_log_report *report)
 {
+    flush_log(progress);
     if (progress->mode == PROGRESS_QUIET)
         return;
     if (progress->mode == PROGRESS_JSON) {
@@ -76,7 +83,7 @@ void progress_log(struct progress *progress, const struct xent_log_report *repor
         json_add_number(object, "epoch", report->epoch, 9);
         json_add_number(object, "batch", (double)report->batch, 15);
         json_add_number(object, "loss", report->loss, 9);
-        json_line(stdout, object);
+        progress->output_failed = !json_line(stdout, object) || progress->output_failed;
         return;
     }
     progress_clear(progress);
@@ -84,7 +91,7 @@ void progress_log(struct progress *progress, const struct xent_log_report *repor
     fflush(stdout);
 }
 
-static void epoch_json(const struct xent_epoch_report *report, const struct xent_evaluation *test)
+static bool epoch_json(const struct xent_epoch_report *report, const struct xent_evaluation *test)
 {
     cJSON *object = cJSON_CreateObject();
     cJSON_AddStringToObject(object, "event", "epoch");
@@ -97,16 +104,17 @@ static void epoch_json(const struct xent_epoch_report *report, const struct xent
     }
     json_add_number(object, "seconds", report->seconds, 6);
     json_add_number(object, "images_per_second", report->examples_per_second, 6);
-    json_line(stdout, object);
+    return json_line(stdout, object);
 }
 
 void progress_epoch(struct progress *progress, const struct xent_epoch_report *report,
                     const struct xent_evaluation *test)
 {
+    flush_log(progress);
     if (progress->mode == PROGRESS_QUIET)
         return;
     if (progress->mode == PROGRESS_JSON) {
-        epoch_json(report, test);
+        progress->output_failed = !epoch_json(report, test) || progress->output_failed;
         return;
     }
     progress_clear(progress);

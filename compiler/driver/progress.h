@@ -17,7 +17,7 @@ struct progress {
     double drawn;   /* training seconds when the live line was drawn last */
     bool line;      /* a live line stands on the terminal */
     struct xent_output *log; /* NULL: no step log */
-    bool log_failed;
+    bool log_failed, output_failed; /* output: the JSON lines' */
     struct xent_error log_error;
 };
 

@@ -129,7 +129,7 @@ static bool dump_piece(struct oracle *o, const struct reference *reference, cons
 {
     struct dump_tensor *tensors = ARENA_ARRAY(&o->c->arena, struct dump_tensor, graph->results.count + 1);
     const double *loss = result_values(reference, graph, RESULT_EXAMPLE_LOSS);
-    double scale = o->c->model.reduction != XENT_REDUCE_MEAN ? 1 : o->result->weight > 0 ? o->result->weight : INFINITY;
+    double scale = o->c->model.reduction != XENT_REDUCE_MEAN ? 1 : o->result->weight != 0 ? o->result->weight : INFINITY;
     for (size_t i = 0; i < count; i++) {
         size_t shown = 0;
         for (size_t r = 0; r < graph->results.count; r++) {
@@ -203,7 +203,7 @@ static int evaluate(struct oracle *o, const char *weights, struct dump *dump)
         status = graph ? each_piece(o, graph, NULL) : report("the reference cannot evaluate this model");
     struct xent_evaluation *r = o->result;
     bool mean = o->c->model.reduction == XENT_REDUCE_MEAN;
-    r->loss = !mean ? r->sum : r->weight > 0 ? r->sum / r->weight : 0;
+    r->loss = !mean ? r->sum : r->weight != 0 ? r->sum / r->weight : 0;
     r->accuracy = r->counted ? (double)r->correct / (double)r->counted : 0;
     if (status != EXIT_OK || !dump->output)
         return status;

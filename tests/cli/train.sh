@@ -67,11 +67,73 @@ says out step,loss 1, 2,
 absent "/dev/stdout~"
 
 # A loss that is not finite names the step; what was good is saved.
-check 1 train m.net --set train.optimizer.lr=1e38 --save n.safetensors --step-log n.csv --quiet
-says err "step"
+check 1 train m.net --set train.optimizer.lr=1e8 --save n.safetensors --step-log n.csv --quiet
+says err "in step 4 (epoch 1)" "after 2 updates"
 [ -s n.safetensors ] || fail "the last good weights were not saved"
 check 0 eval m.net --weights n.safetensors --json
 case $(number out loss) in *nan* | *inf* | '') fail "the saved weights are not good" ;; esac
+
+# Where nothing was learned, weights that are there stay, and none appear.
+echo kept >kept.safetensors
+cp kept.safetensors kept
+check 1 train m.net --set train.optimizer.lr=1e38 --save kept.safetensors --quiet
+says err "after 0 updates" "nothing was learned: kept.safetensors is left as it was"
+same kept kept.safetensors
+absent kept.safetensors~
+check 1 train m.net --set train.optimizer.lr=1e38 --save fresh.safetensors --quiet
+says err "nothing was learned: fresh.safetensors is not written"
+absent fresh.safetensors
+
+# Targets that are all ignored hide weights that went bad: what is saved is good nevertheless. The update of the third row,
+# the only one that counts, overflows.
+sed 's/[0-9]*$/-100/; 3s/.*/-1e30,0,0,0,0,0/' train.csv >hidden.csv
+check 1 train m.net --set 'data.source=csv(train = "hidden.csv", test = "test.csv")' --set train.optimizer.lr=1e9 --set train.batch=1 \
+    --no-shuffle --set train.epochs=1 --save h.safetensors --quiet
+says err "is not finite after step 3 (epoch 1)" "after 2 updates"
+check 0 eval m.net --weights h.safetensors --json
+case $(number out loss) in *nan* | *inf* | '') fail "the saved weights are not good" ;; esac
+
+# Full disks: known before the first step where the size is known, else soon after the first byte that is lost.
+trap '' XFSZ
+(ulimit -f 0 && "$XENTC" train m.net --save small.safetensors 2>&1 >/dev/null) | cat >err
+says err "small.safetensors: cannot write: file too large"
+absent small.safetensors
+forever='--set train.epochs=100000000'
+check 1 train m.net $forever --save none --step-log /dev/full
+says err "/dev/full: cannot write: no space left on device"
+(ulimit -f 8 && timeout 60 "$XENTC" train m.net $forever --save none --quiet --step-log grows.csv 2>err)
+[ $? -eq 1 ] || fail "a step log that cannot grow does not end the run"
+says err "grows.csv: cannot write: file too large"
+absent grows.csv
+timeout 60 "$XENTC" train m.net $forever --save none --json >/dev/full 2>err
+[ $? -eq 1 ] || fail "a full standard output does not end the run"
+says err "cannot write to standard output"
+{ timeout 60 "$XENTC" train m.net $forever --save none --json 2>err; echo $? >status; } | head -n 2 >out
+[ "$(cat status)" -eq 1 ] || fail "a closed standard output does not end the run"
+
+# A second signal ends the run at once and leaves nothing behind: both wait for a process that is stopped.
+"$XENTC" train m.net $forever --save t.safetensors --step-log t.csv --json >out 2>err &
+pid=$!
+for i in 1 2 3 4 5 6 7 8 9 10; do
+    grep -q '"event":"epoch"' out && break
+    sleep 0.2
+done
+[ -n "$(find . -name 't.csv.*.tmp')" ] || fail "a running step log has no temporary name"
+kill -STOP $pid
+kill -INT $pid
+kill -TERM $pid
+kill -CONT $pid
+wait $pid 2>/dev/null
+status=$?
+checks=$((checks + 1))
+[ $status -gt 128 ] || fail "a run that is interrupted twice ends with status $status"
+absent t.csv t.safetensors
+[ -z "$(find . -name '*.tmp')" ] || fail "an interrupted run leaves temporary files"
+
+# A link to a file that is not there yet.
+ln -s linked.safetensors link.safetensors
+check 0 train m.net --quiet --steps 1 --save link.safetensors
+[ -h link.safetensors ] && [ -f linked.safetensors ] && [ ! -h linked.safetensors ] || fail "a link is not written through"
 
 # Ctrl-C: a clean end that saves; a second one ends at once.
 check 0 train m.net --quiet --save short.safetensors --steps 5
@@ -91,6 +153,14 @@ says out '"reason":"stopped"' '"event":"saved"'
 [ "$(tail -n 1 i.csv | grep -cE '^[0-9]+,[0-9.e+-]+$')" -eq 1 ] || fail "an interrupted run cuts its step log"
 check 0 eval m.net --weights i.safetensors
 [ -z "$(find . -name '*.tmp*' -o -name '.*safetensors*' | head -n 1)" ] || fail "temporary files are left"
+
+# Class weights may be negative: the mean divides by their sum, whatever its sign.
+sed 's/cross_entropy(z, y)/cross_entropy(z, y, weight = [-1, 0.25, 0.25])/' m.net >signed.net
+check 0 eval signed.net --weights short.safetensors --json --reference
+signed=$(number out loss)
+check 0 eval signed.net --weights short.safetensors --json
+near "$(number out loss)" "$signed" 1e-6
+case $signed in 0 | 0.0* | *e-* | '') fail "the mean under negative weights is $signed" ;; esac
 
 # Every term of the optimizer and every loss trains.
 for optimizer in 'sgd(lr = 0.1)' 'sgd(lr = 0.1, weight_decay = 0.01)' 'sgd(lr = 0.1, momentum = 0.9, nesterov = true)' \
