@@ -163,7 +163,8 @@ static struct span memory_span(const struct run *run)
     for (const char *line = file->text; *line;) {
         size_t length = strcspn(line, "\n"), blanks = strspn(line, " \t");
         if (!strncmp(line + blanks, "memory", 6) && strchr(" \t", line[blanks + 6]))
-            return (struct span){run->file, (uint32_t)(line + blanks - file->text), (uint32_t)(line + length - file->text)};
+            return (struct span){run->file, (uint32_t)(line + blanks - file->text),
+                                 (uint32_t)(line + length - file->text)};
         line += length + (line[length] == '\n');
     }
     return span_of_file(run->file);

@@ -72,6 +72,11 @@ static int check_outputs(struct training *training)
         training->save = options->save ? strdup(options->save) : default_save_path(options->arguments.at[0]);
         if (!training->save)
             return report_no_memory();
+    }
+    int status = check_paths(options, training->save, NULL);
+    if (status != EXIT_OK)
+        return status;
+    if (training->save) {
         if (xent_check_writable(training->save, &error) != XENT_OK)
             return report_error(&error);
     }
@@ -90,14 +95,17 @@ static int load_data(struct training *training)
     struct xent_error error;
     if (xent_compilation_load_data(training->compilation, XENT_SPLIT_TRAIN, options->data, 0, &training->train, &error))
         return report_error(&error);
+    int status = check_paths(options, training->save, training->train->origin);
+    if (status != EXIT_OK)
+        return status;
     if (training->how.batch > training->train->examples)
-        return report("train.batch is %" PRIu32 ", but the training set %s has %" PRIu64 " examples", training->how.batch,
-                      training->train->origin, training->train->examples);
+        return report("train.batch is %" PRIu32 ", but the training set %s has %" PRIu64 " example%s", training->how.batch,
+                      training->train->origin, training->train->examples, training->train->examples == 1 ? "" : "s");
     if (training->how.steps || !xent_compilation_has_split(training->compilation, XENT_SPLIT_TEST))
         return EXIT_OK;
     if (xent_compilation_load_data(training->compilation, XENT_SPLIT_TEST, options->data, 0, &training->test, &error))
         return report_error(&error);
-    return EXIT_OK;
+    return check_paths(options, training->save, training->test->origin);
 }
 
 /* What the run was asked to tell cannot be told any more: it ends as after Ctrl-C. */
@@ -155,10 +163,10 @@ static void tell_start(const struct training *training)
         json_add_number(object, "threads", threads, 17);
         json_line(stdout, object);
     } else if (training->progress.mode != PROGRESS_QUIET) {
-        printf("%s: %" PRIu64 " parameters, %" PRIu64 " examples of %s, %" PRIu64 " batches of %" PRIu64
+        printf("%s: %" PRIu64 " parameters, %" PRIu64 " example%s of %s, %" PRIu64 " batch%s of %" PRIu64
                " an epoch, %" PRIu32 " thread%s\n",
-               model->name, parameters, training->train->examples, training->train->origin, batches, batch, threads,
-               threads == 1 ? "" : "s");
+               model->name, parameters, training->train->examples, training->train->examples == 1 ? "" : "s",
+               training->train->origin, batches, batches == 1 ? "" : "es", batch, threads, threads == 1 ? "" : "s");
         fflush(stdout);
     }
 }
@@ -180,8 +188,8 @@ static void tell_end(const struct training *training, const struct xent_train_re
         json_add_number(object, "seconds", result->seconds, 6);
         json_line(stdout, object);
     } else if (training->progress.mode != PROGRESS_QUIET && result->end != XENT_END_EPOCHS) {
-        printf("%s %" PRIu64 " steps, loss %.6g\n", result->end == XENT_END_STOPPED ? "interrupted after" : "ended after",
-               result->steps, (double)result->loss);
+        printf("%s %" PRIu64 " step%s, loss %.6g\n", result->end == XENT_END_STOPPED ? "interrupted after" : "ended after",
+               result->steps, result->steps == 1 ? "" : "s", (double)result->loss);
     }
 }
 
@@ -239,6 +247,11 @@ static int finish(struct training *training, enum xent_status ended, const struc
     return status;
 }
 
+static int interrupted(void)
+{
+    return report("interrupted before the first step; nothing was saved");
+}
+
 static int train(struct training *training)
 {
     const struct options *options = training->options;
@@ -251,6 +264,8 @@ static int train(struct training *training)
     if (status != EXIT_OK)
         return status;
     struct xent_train_options *how = &training->how;
+    if (stop_requested)
+        return interrupted();
     xent_compilation_train_options(training->compilation, how);
     how->shuffle = how->shuffle && !options->no_shuffle;
     how->steps = (uint64_t)options->steps;
@@ -279,7 +294,7 @@ static int train(struct training *training)
     how->context = training;
     how->stop = &stop_requested;
     if (stop_requested)
-        return report("interrupted before the first step");
+        return interrupted();
     tell_start(training);
     struct xent_train_result result;
     enum xent_status ended = xent_train(training->session, training->train, how, &result, &error);

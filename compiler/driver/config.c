@@ -55,8 +55,8 @@ enum xent_status xent_compilation_load_data(const struct xent_compilation *c, en
     if (status != XENT_OK)
         return status;
     if (data->kind == DATA_CSV && folder)
-        return fail(error, XENT_ERROR_ARGUMENT, "data.source = csv(…) names its own files: a folder of data (--data) is not used",
-                    model_path(c));
+        return fail(error, XENT_ERROR_ARGUMENT,
+                    "data.source = csv(…) names its own files: a folder of data (--data) is not used", model_path(c));
     if (data->kind != DATA_CSV)
         return xent_dataset_load_source(&spec, data->kind == DATA_MNIST ? XENT_SOURCE_MNIST : XENT_SOURCE_FASHION_MNIST,
                                         split, folder, out, error);

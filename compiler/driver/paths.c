@@ -34,7 +34,8 @@ static bool is_same_file(const char *a, const char *b)
     if (exists[0] && exists[1])
         return first.st_dev == second.st_dev && first.st_ino == second.st_ino && S_ISREG(first.st_mode);
     char whole[2][PATH_MAX];
-    return !exists[0] && !exists[1] && whole_path(a, whole[0]) && whole_path(b, whole[1]) && !strcmp(whole[0], whole[1]);
+    return !exists[0] && !exists[1] && whole_path(a, whole[0]) && whole_path(b, whole[1]) &&
+           !strcmp(whole[0], whole[1]);
 }
 
 static int clash(const struct options *options, const struct place *output, const struct place *other, bool is_output)

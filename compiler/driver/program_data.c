@@ -184,9 +184,9 @@ static int check_indices(const struct program_data *data, const struct input_fil
         if (program_limit_allows(limit, value))
             continue;
         if (limit->least > limit->most)
-            return report("%s: no value of %s is a possible index: the program needs other data", input->path, var->name);
-        return report("%s: element %" PRId64 " of %s is %" PRId64 ", but it is used as an index and must be from %" PRId64
-                      " to %" PRId64, input->path, i, var->name, value, limit->least, limit->most);
+            return report("%s: %s is used as an index of buffers so small that no value fits", input->path, var->name);
+        return report("%s: element %" PRId64 " of %s is %" PRId64 ", but it is used as an index and must be from "
+                      "%" PRId64 " to %" PRId64, input->path, i, var->name, value, limit->least, limit->most);
     }
     return EXIT_OK;
 }
@@ -214,7 +214,7 @@ static int fill_scalars(struct program_data *data, const struct kprogram *progra
         if (scalar->type == KT_F32)
             value->f = xent_uniform(xent_random(seed, XENT_RANDOM_INIT, (uint32_t)(1000 + i), 0), 0.1f);
         else
-            value->i = (int32_t)(!scalar->limit && limits[i].used && limits[i].least > 0 ? limits[i].least : scalar->limit);
+            value->i = (int32_t)(scalar->limit ? scalar->limit : limits[i].least > 0 ? limits[i].least : 0);
     }
     for (size_t k = 0; k < options->set.count; k++) {
         const char *argument = options->set.at[k], *equals = strchr(argument, '=');
