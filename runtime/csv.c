@@ -47,8 +47,8 @@ static enum xent_status fail_at(const struct csv *csv, const char *place, size_t
     while (!ends_line(csv, end))
         end++;
     struct rt_quote quote = {csv->line_text, (size_t)(end - csv->line_text), (size_t)(place - csv->line_text), length};
-    return rt_fail_quoting(csv->error, csv->line, &quote, "%s:%" PRIu64 ":%" PRIu64 ": %s", csv->path, csv->line, column,
-                           message);
+    return rt_fail_quoting(csv->error, csv->line, &quote, "%s:%" PRIu64 ":%" PRIu64 ": %s", csv->path, csv->line,
+                           column, message);
 }
 
 static enum xent_status fail_field(const struct csv *csv, const struct field *field, uint64_t number,

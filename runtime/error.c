@@ -35,7 +35,8 @@ size_t rt_utf8(const unsigned char *text, size_t size) {
 enum { SHOWN = 8 };
 static size_t show(char out[SHOWN], size_t *shown, const unsigned char *text, size_t size) {
     size_t length = rt_utf8(text, size);
-    bool control = (length == 1 && (text[0] < 0x20 || text[0] == 0x7f)) || (length == 2 && text[0] == 0xc2 && text[1] < 0xa0);
+    bool control = (length == 1 && (text[0] < 0x20 || text[0] == 0x7f)) ||
+                   (length == 2 && text[0] == 0xc2 && text[1] < 0xa0);
     if (length && !control) {
         memcpy(out, text, length);
         *shown = length;

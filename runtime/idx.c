@@ -93,7 +93,8 @@ static enum xent_status total_size(const char *path, const unsigned char *header
     char what[DESCRIPTION];
     for (uint32_t d = 0; d < header[3]; d++)
         if (__builtin_mul_overflow(bytes, (uint64_t)big_endian(header + 4 + 4 * d), &bytes) || bytes > INT64_MAX / 2)
-            return rt_fail(error, XENT_ERROR_DATA, "%s: %s: the header's dimensions overflow", path, describe(what, header));
+            return rt_fail(error, XENT_ERROR_DATA, "%s: %s: the header's dimensions overflow", path,
+                           describe(what, header));
     *out = bytes + 4 + 4 * (uint64_t)header[3];
     return XENT_OK;
 }
@@ -145,7 +146,8 @@ static enum xent_status gzip_read(struct gzip *gzip, unsigned char *out, size_t 
 static enum xent_status gzip_short(const struct gzip *gzip, const unsigned char *header, uint64_t want, uint64_t got) {
     char what[DESCRIPTION];
     if (got < 4)
-        return rt_fail(gzip->error, XENT_ERROR_DATA, "%s: unpacks to %" PRIu64 " bytes, which are no idx file", gzip->path, got);
+        return rt_fail(gzip->error, XENT_ERROR_DATA, "%s: unpacks to %" PRIu64 " bytes, which are no idx file",
+                       gzip->path, got);
     return rt_fail(gzip->error, XENT_ERROR_DATA, "%s: %s: unpacks to %" PRIu64 " bytes, its header wants %" PRIu64,
                    gzip->path, describe(what, header), got, want);
 }
@@ -170,8 +172,8 @@ static enum xent_status unpack_from(struct gzip *gzip, size_t packed, bool label
     if ((status = total_size(gzip->path, header, &total, gzip->error)))
         return status;
     if (total / DEFLATE_MOST > packed)
-        return rt_fail(gzip->error, XENT_ERROR_DATA, "%s: %s: the header wants %" PRIu64 " bytes, which %zu packed ones cannot hold",
-                       gzip->path, describe(what, header), total, packed);
+        return rt_fail(gzip->error, XENT_ERROR_DATA, "%s: %s: the header wants %" PRIu64 " bytes, which %zu packed ones "
+                       "cannot hold", gzip->path, describe(what, header), total, packed);
     if (!(out->heap = malloc(total)))
         return rt_fail_memory(gzip->error, gzip->path, total);
     memcpy(out->heap, header, length);
@@ -252,8 +254,8 @@ static enum xent_status check_header(struct idx *idx, const char *path, bool lab
         idx->extent[d] = big_endian(bytes + 4 + 4 * d);
     idx->data = bytes + length;
     if (size != total)
-        return rt_fail(error, XENT_ERROR_DATA, "%s: %s: %zu bytes, but its header (%" PRIu64 " %s) wants %" PRIu64, path,
-                       describe(what, bytes), size, idx->extent[0], labels ? "labels" : "images", total);
+        return rt_fail(error, XENT_ERROR_DATA, "%s: %s: %zu bytes, but its header (%" PRIu64 " %s) wants %" PRIu64,
+                       path, describe(what, bytes), size, idx->extent[0], labels ? "labels" : "images", total);
     if (!idx->extent[0] || idx->extent[0] > INT32_MAX)
         return rt_fail(error, XENT_ERROR_DATA, "%s: %" PRIu64 " examples: 1 to 2147483647 are possible", path,
                        idx->extent[0]);

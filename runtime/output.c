@@ -230,8 +230,8 @@ enum xent_status xent_output_printf(struct xent_output *output, struct xent_erro
     return status;
 }
 
-/* The old file keeps its place until the new one takes it in one step; where there are no hard links, but for the moment
- * between two renames. */
+/* The old file keeps its place until the new one takes it in one step; where there are no hard links, but for the
+ * moment between two renames. */
 static int take_place(const struct xent_output *output) {
     if (!output->backup || access(output->target, F_OK) != 0)
         return rename(output->temporary, output->target) == 0 ? 0 : errno;

@@ -1,6 +1,7 @@
 /* The trainer. Every thread runs train_body; what thread 0 writes between two barriers (the plan) the others read after
  * the second. Snapshots of the state alternate between two buffers, so that one is always older than the newest step
- * whose loss is known: from there the last good weights are found again by repeating steps. No snapshot is taken of a state that is not finite. */
+ * whose loss is known: from there the last good weights are found again by repeating steps. No snapshot is taken of a
+ * state that is not finite. */
 #include "internal.h"
 
 #include <inttypes.h>
@@ -177,8 +178,8 @@ static void restore(struct trainer *trainer, uint64_t steps) {
     trainer->ended = false;
 }
 
-/* The state after `steps` updates or, where an update before made a weight bad, the one before that update; which tensor
- * it was then, NULL otherwise. Losses do not tell: one of ignored targets alone is 0 whatever the weights are. */
+/* The state after `steps` updates or, where an update before made a weight bad, the one before that update; which
+ * tensor it was then, NULL otherwise. Losses do not tell: one of ignored targets alone is 0 whatever the weights are. */
 static const struct xent_tensor *go_back(struct trainer *trainer, uint64_t steps) {
     const struct xent_tensor *broken = NULL;
     restore(trainer, steps);
@@ -219,7 +220,8 @@ static enum xent_status fail_loss(struct trainer *trainer, struct xent_error *er
                    good == 1 ? "" : "s");
 }
 
-/* After the last step of an epoch, and where a snapshot was due: no later loss may come to show that weights went bad. */
+/* After the last step of an epoch, and where a snapshot was due: no later loss may come to show that weights
+ * went bad. */
 static enum xent_status check_state(struct trainer *trainer, struct xent_error *error) {
     const struct xent_tensor *tensor;
     if (trainer->steps == 0 || xent_session_is_finite(trainer->session, &tensor))
