@@ -172,8 +172,8 @@ static enum xent_status unpack_from(struct gzip *gzip, size_t packed, bool label
     if ((status = total_size(gzip->path, header, &total, gzip->error)))
         return status;
     if (total / DEFLATE_MOST > packed)
-        return rt_fail(gzip->error, XENT_ERROR_DATA, "%s: %s: the header wants %" PRIu64 " bytes, which %zu packed ones "
-                       "cannot hold", gzip->path, describe(what, header), total, packed);
+        return rt_fail(gzip->error, XENT_ERROR_DATA, "%s: %s: the header wants %" PRIu64 " bytes, which %zu packed "
+                       "ones cannot hold", gzip->path, describe(what, header), total, packed);
     if (!(out->heap = malloc(total)))
         return rt_fail_memory(gzip->error, gzip->path, total);
     memcpy(out->heap, header, length);

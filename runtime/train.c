@@ -179,7 +179,7 @@ static void restore(struct trainer *trainer, uint64_t steps) {
 }
 
 /* The state after `steps` updates or, where an update before made a weight bad, the one before that update; which
- * tensor it was then, NULL otherwise. Losses do not tell: one of ignored targets alone is 0 whatever the weights are. */
+ * tensor it was then, NULL otherwise. Losses do not tell: that of ignored targets alone is 0 whatever the weights. */
 static const struct xent_tensor *go_back(struct trainer *trainer, uint64_t steps) {
     const struct xent_tensor *broken = NULL;
     restore(trainer, steps);
