@@ -47,6 +47,11 @@ check 0 train m.net --init j.safetensors --steps 1 --set train.optimizer.lr=1e-3
 check 0 eval m.net --weights k.safetensors --json
 near "$(number out loss)" "$loss" 1e-6
 
+check 0 train m.net --steps 1 --save none
+says out 'ended after 1 step, loss'
+check 1 train m.net --save none --set train.seed=99999999999999999
+says err 'at most 9007199254740991'
+
 # --steps ends in the middle of an epoch, without a test pass; the losses are the same.
 check 0 train m.net --steps 10 --save none --step-log ten.csv
 if grep -q 'Accuracy' out; then fail "--steps tests"; fi
@@ -153,6 +158,21 @@ says out '"reason":"stopped"' '"event":"saved"'
 [ "$(tail -n 1 i.csv | grep -cE '^[0-9]+,[0-9.e+-]+$')" -eq 1 ] || fail "an interrupted run cuts its step log"
 check 0 eval m.net --weights i.safetensors
 [ -z "$(find . -name '*.tmp*' -o -name '.*safetensors*' | head -n 1)" ] || fail "temporary files are left"
+
+# Before the first step: nothing is saved, and the status says so.
+mkfifo slow.csv
+sed 's/train.csv/slow.csv/' m.net >slow.net
+"$XENTC" train slow.net --save never.safetensors --step-log never.csv >out 2>err &
+pid=$!
+sleep 0.5
+kill -INT $pid
+timeout 20 sh -c 'cat train.csv >slow.csv'
+wait $pid
+status=$?
+checks=$((checks + 1))
+[ $status -eq 1 ] || fail "an interrupt before the first step ends with status $status"
+says err 'interrupted before the first step; nothing was saved'
+absent never.safetensors never.csv
 
 # Class weights may be negative: the mean divides by their sum, whatever its sign.
 sed 's/cross_entropy(z, y)/cross_entropy(z, y, weight = [-1, 0.25, 0.25])/' m.net >signed.net
