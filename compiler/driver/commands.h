@@ -16,6 +16,7 @@ int cmd_predict(const struct options *options);
 int cmd_opt(const struct options *options);
 int cmd_run(const struct options *options);
 int cmd_ops(const struct options *options);
+int cmd_cache(const struct options *options);
 int cmd_help(const struct options *options);
 int cmd_version(void);
 

@@ -191,7 +191,7 @@ static enum xent_status compile(struct xent_compilation *c, uint32_t file, const
         return XENT_OK;
     compile_join(c);
     if (!options->lower_only)
-        status = compile_code(c, options->interpret);
+        status = compile_code(c, options->interpret, options->no_cache);
     c->seconds = now() - start;
     return status;
 }

@@ -35,6 +35,7 @@ struct xent_compilation {
     struct xent_scalar_value scalars[4]; /* of the entry `step` */
     uint32_t scalar_count;
     bool ready;     /* the model can run */
+    bool cached;    /* its machine code is an earlier run's */
     double seconds; /* that compiling took */
     const char *messages;
 };
@@ -45,7 +46,7 @@ extern const char *const entry_names[ENTRY_COUNT];
 void compile_join(struct xent_compilation *compilation);
 
 /* code.c: machine code or interpreters behind model.entry[].run. XENT_OK, or a message is in `diags`. */
-enum xent_status compile_code(struct xent_compilation *compilation, bool interpret);
+enum xent_status compile_code(struct xent_compilation *compilation, bool interpret, bool no_cache);
 
 /* table.c: what `xentc model.net` prints. False: out of memory. */
 bool table_print(struct xent_compilation *compilation, FILE *out);

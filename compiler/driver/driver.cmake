@@ -20,6 +20,7 @@ target_link_libraries(xent PUBLIC xent_abi xent_runtime PRIVATE xent_lang xent_b
 set_target_properties(xent PROPERTIES POSITION_INDEPENDENT_CODE ON)
 
 add_executable(xentc
+  compiler/driver/cmd_cache.c
   compiler/driver/cmd_compile.c
   compiler/driver/cmd_eval.c
   compiler/driver/cmd_ops.c
@@ -44,6 +45,8 @@ target_link_libraries(xentc PRIVATE xent xent_lang xent_build xent_passes xent_l
 set_target_properties(xentc PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
 # A position-dependent program has no relocations to do when it starts: with LLVM inside these would be 100,000.
 target_link_options(xentc PRIVATE -no-pie -Wl,-O1 -Wl,--gc-sections)
+# The cache of objects tells compilers apart by it.
+target_link_options(xentc PRIVATE -Wl,--build-id=sha1)
 # lld links the static LLVM in a second where ld needs ten.
 find_program(XENT_LLD NAMES ld.lld HINTS /usr/lib/llvm-${XENT_LLVM}/bin /usr/lib/llvm-19/bin)
 if(XENT_LLD AND NOT XENT_SANITIZE)

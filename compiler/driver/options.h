@@ -39,7 +39,7 @@ struct options {
         *dump, *schedule, *cpu, *features;
     struct option_list print_after, set, input;
     int64_t batch, threads, steps, seed;
-    bool time_passes, no_shuffle, reference, quiet, json, interpret, help, version;
+    bool time_passes, no_shuffle, reference, quiet, json, interpret, no_cache, help, version;
     const char **storage;
 };
 

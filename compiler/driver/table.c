@@ -85,7 +85,7 @@ static void print_totals(const struct xent_compilation *c, struct arena *arena, 
         fprintf(out, "%s %s %zu", i ? "," : "", entry_names[c->entries[i].kind],
                 kernel_count(c->entries[i].context.program));
     fprintf(out, "\ntarget        %s\n", codegen_target_describe(c->target));
-    fprintf(out, "compile time  %.1f ms (%s)\n", 1e3 * c->seconds, codegen_version());
+    fprintf(out, "compile time  %.1f ms%s (%s)\n", 1e3 * c->seconds, c->cached ? " (cached)" : "", codegen_version());
 }
 
 static void print(const struct xent_compilation *c, struct arena *arena, FILE *out)

@@ -45,6 +45,10 @@ usage 'there is no pass "foo"' opt g.xir --passes= --print-after=foo
 usage 'there is no pass "shedule"; did you mean "schedule"?' opt g.xir --passes= --stop-after=shedule
 usage 'unknown subcommand "trani"; did you mean "train"?' help trani
 usage 'ops takes no argument' ops linear
+usage 'cache needs stat or clear' cache
+usage 'unknown action "claer"; did you mean "clear"?' cache claer
+usage 'cache takes one action, not 2' cache stat clear
+usage '--no-cache is no option of run' run --no-cache mlp.net
 usage '-o needs --emit' mlp.net -o x
 usage '--weights' eval mlp.net
 usage 'no-such-cpu' mlp.net --cpu no-such-cpu
@@ -77,7 +81,7 @@ absent mlp.safetensors x a ./-
 
 check 0 help
 says out "xentc train" "xentc help SUBCOMMAND"
-for command in compile train eval predict opt run ops help; do
+for command in compile train eval predict opt run ops cache help; do
     check 0 help $command
     says out "usage: xentc"
     check 0 $command --help
@@ -89,7 +93,7 @@ says out "(default: 64)"
 check 0 help run
 says out "--set=SCALAR=VALUE"
 check 0 help train
-for option in --data --set --threads --init --save --no-shuffle --steps --step-log --quiet --json --interpret --cpu; do
+for option in --data --set --threads --init --save --no-shuffle --steps --step-log --quiet --json --interpret --cpu --no-cache; do
     says out " $option"
 done
 check 0 --version

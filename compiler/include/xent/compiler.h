@@ -2,7 +2,9 @@
  * libxent_runtime. examples/embed.c shows the whole way in under 60 lines.
  *
  * A compilation belongs to one thread at a time; different compilations are independent. The library never prints and
- * never exits. What it compiles runs in this process by machine code of LLVM's, or by the interpreter: same bits. */
+ * never exits. What it compiles runs in this process by machine code of LLVM's, or by the interpreter: same bits.
+ * Machine code is kept for later runs in $XDG_CACHE_HOME/xent/objects or ~/.cache/xent/objects, unless no_cache is set;
+ * a folder that cannot be used is done without. */
 #ifndef XENT_COMPILER_H
 #define XENT_COMPILER_H
 
@@ -42,6 +44,7 @@ struct xent_compile_options {
     uint32_t batch;  /* examples computed at once, at most 2^20; 0: train.batch, or 64 where there is no `train` */
     const char *cpu, *features; /* as LLVM names them; NULL: this machine */
     bool interpret;             /* run kernels by the interpreter, not by machine code */
+    bool no_cache;              /* neither look for machine code of an earlier run nor keep it for a later one */
     bool lower_only;            /* stop behind the kernel programs: for xent_compilation_emit; there is no model then */
     const char *const *set;     /* overrides as of `--set`: "train.optimizer.lr=0.1" */
     uint32_t set_count;
