@@ -83,7 +83,7 @@ static void fill_random(const struct program_data *data, const struct kvar *var,
     int64_t least = limit->used ? limit->least : 0, most = limit->used ? limit->most : DEFAULT_LIMIT - 1;
     if (least < 0 && most >= 0)
         least = 0;
-    uint32_t choices = most < least ? 1 : (uint32_t)(most - least) + 1;
+    uint32_t choices = (uint32_t)(most - least) + 1;
     char *place = place_of(data, var);
     int64_t count = logical_elements(data, var);
     for (int64_t i = 0; i < count; i++) {
@@ -183,8 +183,6 @@ static int check_indices(const struct program_data *data, const struct input_fil
         int64_t value = whole_at(data, var, i);
         if (program_limit_allows(limit, value))
             continue;
-        if (limit->least > limit->most)
-            return report("%s: %s is used as an index of buffers so small that no value fits", input->path, var->name);
         return report("%s: element %" PRId64 " of %s is %" PRId64 ", but it is used as an index and must be from "
                       "%" PRId64 " to %" PRId64, input->path, i, var->name, value, limit->least, limit->most);
     }
@@ -205,6 +203,11 @@ static int fill_input(const struct program_data *data, const struct input_file *
     return check_indices(data, input, limit);
 }
 
+static int64_t clamped(int64_t value, int64_t least, int64_t most)
+{
+    return value < least ? least : value > most ? most : value;
+}
+
 static int fill_scalars(struct program_data *data, const struct kprogram *program, const struct options *options,
                         uint64_t seed, const struct program_limit *limits)
 {
@@ -214,7 +217,7 @@ static int fill_scalars(struct program_data *data, const struct kprogram *progra
         if (scalar->type == KT_F32)
             value->f = xent_uniform(xent_random(seed, XENT_RANDOM_INIT, (uint32_t)(1000 + i), 0), 0.1f);
         else
-            value->i = (int32_t)(scalar->limit ? scalar->limit : limits[i].least > 0 ? limits[i].least : 0);
+            value->i = (int32_t)(scalar->limit ? scalar->limit : limits[i].used ? clamped(0, limits[i].least, limits[i].most) : 0);
     }
     for (size_t k = 0; k < options->set.count; k++) {
         const char *argument = options->set.at[k], *equals = strchr(argument, '=');
@@ -264,6 +267,20 @@ static bool allocate(struct program_data *data, const struct kprogram *program)
     return true;
 }
 
+/* A subscript such as p[i] + 100 into a buffer of 100 elements. */
+static int check_limits(const struct kprogram *program, const struct program_limits *limits)
+{
+    for (size_t i = 0; i < program->vars.count; i++)
+        if (limits->var[i].used && limits->var[i].least > limits->var[i].most)
+            return report("%s: %s is used as an index, but no value of it is known to be within bounds", program->name,
+                          program->vars.at[i]->name);
+    for (size_t i = 0; i < program->scalars.count; i++)
+        if (limits->scalar[i].used && limits->scalar[i].least > limits->scalar[i].most)
+            return report("%s: %s is used as an index, but no value of it is known to be within bounds", program->name,
+                          program->scalars.at[i]->name);
+    return EXIT_OK;
+}
+
 int program_data_fill(struct program_data *data, struct arena *arena, const struct kprogram *program,
                       const struct options *options)
 {
@@ -282,6 +299,9 @@ int program_data_fill(struct program_data *data, struct arena *arena, const stru
                       " rows of data", program->name, program->arena_bytes, data->rows);
 
     struct program_limits limits = program_limits_find(arena, program, data->rows);
+    status = check_limits(program, &limits);
+    if (status != EXIT_OK)
+        return status;
     for (size_t i = 0; i < program->vars.count; i++)
         if (program->vars.at[i]->place == KP_DATA || program->vars.at[i]->place == KP_STATE)
             fill_random(data, program->vars.at[i], (uint32_t)i, seed, &limits.var[i]);

@@ -80,6 +80,11 @@ static struct range range_of(const struct kexpr *expr)
         if (b.least > 0)
             return (struct range){0, smaller(a.most, b.most - 1)};
         break;
+    case KX_MAX: return (struct range){larger(a.least, b.least), larger(a.most, b.most)};
+    case KX_AND:
+        if (b.least >= 0)
+            return (struct range){0, b.most};
+        break;
     default: break;
     }
     return (struct range){INT32_MIN, INT32_MAX};
@@ -87,8 +92,10 @@ static struct range range_of(const struct kexpr *expr)
 
 static void narrow(struct finder *f, struct program_limit *limit, const struct kexpr *use, struct range range)
 {
+    bool byte = use->op == KX_LOAD && use->buffer->type == KT_U8;
     if (!limit->used)
-        *limit = (struct program_limit){.used = true, .everywhere = true, .least = INT32_MIN, .most = INT32_MAX};
+        *limit = (struct program_limit){.used = true, .everywhere = true, .least = byte ? 0 : INT32_MIN,
+                                        .most = byte ? UINT8_MAX : INT32_MAX};
     limit->least = larger(limit->least, range.least);
     limit->most = smaller(limit->most, range.most);
     bool except = f->copied || (f->guarded && kexpr_equal(f->guarded, use));
@@ -119,20 +126,22 @@ static void keep_sum(struct finder *f, const struct kexpr *a, const struct kexpr
     keep(f, b, sign > 0 ? free : (struct range){-free.most, -free.least});
 }
 
-/* a * b: a factor without data is a constant or an index; any other product keeps both factors small. */
+/* a * b: what comes from data is at least 0; where both do, neither may be large. */
 static void keep_product(struct finder *f, const struct kexpr *a, const struct kexpr *b, struct range range)
 {
-    if (!from_data(a)) {
-        const struct kexpr *swap = a;
-        a = b, b = swap;
+    const struct range impossible = {1, 0};
+    if (from_data(a) && from_data(b)) {
+        bool fits = range.least <= 0 && range.most >= 0;
+        keep(f, a, fits ? (struct range){0, smaller(range.most, 1)} : impossible);
+        keep(f, b, fits ? (struct range){0, range.most} : impossible);
+        return;
     }
-    struct range factor = from_data(b) ? (struct range){0, INT32_MAX} : range_of(b);
-    if (factor.least < 0 || range.least > 0)
-        factor = (struct range){0, INT32_MAX};
-    int64_t most = range.most < 0 || factor.most <= 0 ? 0 : range.most / factor.most;
-    keep(f, a, (struct range){0, most});
-    if (from_data(b))
-        keep(f, b, range);
+    struct range by = range_of(from_data(a) ? b : a), wanted = impossible;
+    if (by.least >= 0 && range.most >= 0 && (by.least > 0 || range.least <= 0)) {
+        wanted.least = range.least > 0 ? (range.least + by.least - 1) / by.least : 0;
+        wanted.most = by.most > 0 ? range.most / by.most : INT32_MAX;
+    }
+    keep(f, from_data(a) ? a : b, wanted);
 }
 
 /* Whatever `expr` is made of, its value stays in the range. */
@@ -163,11 +172,26 @@ static void keep(struct finder *f, const struct kexpr *expr, struct range range)
                                        smaller(range.most, INT32_MAX / arg[1]->i32) * arg[1]->i32 + arg[1]->i32 - 1});
         break;
     case KX_MOD:
-        keep(f, arg[0], (struct range){0, arg[1]->i32 - 1 <= range.most ? INT32_MAX : range.most});
+        if (range.least > 0)
+            keep(f, arg[0], (struct range){range.least, smaller(range.most, arg[1]->i32 - 1)});
+        else
+            keep(f, arg[0], (struct range){0, arg[1]->i32 - 1 <= range.most ? INT32_MAX : range.most});
         break;
     case KX_AND:
-        if (arg[1]->op != KX_CONST_I32 || arg[1]->i32 < 0 || arg[1]->i32 > range.most)
+        if (range.least > 0)
+            keep(f, arg[0], (struct range){1, 0}); /* which bits survive is not followed */
+        else if (arg[1]->op != KX_CONST_I32 || arg[1]->i32 < 0 || arg[1]->i32 > range.most)
             keep(f, arg[0], (struct range){0, range.most});
+        break;
+    case KX_MAX:
+        for (uint32_t i = 0; i < 2; i++) {
+            struct range other = from_data(arg[1 - i]) ? range : range_of(arg[1 - i]), wanted = range;
+            if (other.most > range.most)
+                wanted = (struct range){1, 0}; /* whatever this one is */
+            else if (!from_data(arg[1 - i]) && other.least >= range.least)
+                wanted.least = INT32_MIN;
+            keep(f, arg[i], wanted);
+        }
         break;
     case KX_SELECT:
     case KX_WHERE:
