@@ -10,6 +10,7 @@ int main(void)
     error = error ? error : add_function_tests();
     error = error ? error : add_interpreter_tests();
     error = error ? error : add_step_tests();
+    error = error ? error : add_work_tests();
     if (!error) {
         CU_basic_set_mode(CU_BRM_NORMAL);
         CU_basic_run_tests();

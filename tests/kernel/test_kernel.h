@@ -53,5 +53,6 @@ CU_ErrorCode add_arithmetic_tests(void);
 CU_ErrorCode add_function_tests(void);
 CU_ErrorCode add_interpreter_tests(void);
 CU_ErrorCode add_step_tests(void);
+CU_ErrorCode add_work_tests(void);
 
 #endif
