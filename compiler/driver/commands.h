@@ -17,6 +17,7 @@ int cmd_opt(const struct options *options);
 int cmd_run(const struct options *options);
 int cmd_ops(const struct options *options);
 int cmd_cache(const struct options *options);
+int cmd_bench(const struct options *options);
 int cmd_help(const struct options *options);
 int cmd_version(void);
 

@@ -20,6 +20,11 @@ target_link_libraries(xent PUBLIC xent_abi xent_runtime PRIVATE xent_lang xent_b
 set_target_properties(xent PROPERTIES POSITION_INDEPENDENT_CODE ON)
 
 add_executable(xentc
+  compiler/driver/bench_calls.c
+  compiler/driver/bench_data.c
+  compiler/driver/bench_machine.c
+  compiler/driver/bench_print.c
+  compiler/driver/cmd_bench.c
   compiler/driver/cmd_cache.c
   compiler/driver/cmd_compile.c
   compiler/driver/cmd_eval.c

@@ -38,8 +38,8 @@ struct options {
     const char *emit, *output, *stop_after, *entry, *passes, *optimizer, *data, *init, *save, *step_log, *weights, *split,
         *dump, *schedule, *cpu, *features;
     struct option_list print_after, set, input;
-    int64_t batch, threads, steps, seed;
-    bool time_passes, no_shuffle, reference, quiet, json, interpret, no_cache, help, version;
+    int64_t batch, threads, steps, seconds, seed;
+    bool time_passes, no_shuffle, reference, quiet, json, interpret, no_cache, infer, help, version;
     const char **storage;
 };
 

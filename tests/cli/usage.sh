@@ -81,7 +81,7 @@ absent mlp.safetensors x a ./-
 
 check 0 help
 says out "xentc train" "xentc help SUBCOMMAND"
-for command in compile train eval predict opt run ops cache help; do
+for command in compile train eval predict opt run bench ops cache help; do
     check 0 help $command
     says out "usage: xentc"
     check 0 $command --help
