@@ -79,7 +79,7 @@ static const struct kprogram *only(struct arena *arena, const struct kprogram *p
     return one;
 }
 
-static void split(struct bench_calls *calls, const struct kprogram *program, int64_t rows)
+static void split(struct bench_calls *calls, const struct kprogram *program, const struct lowered *lowered)
 {
     size_t most = program->calls.count + 1;
     calls->program = ARENA_ARRAY(&calls->arena, const struct kprogram *, most);
@@ -92,8 +92,8 @@ static void split(struct bench_calls *calls, const struct kprogram *program, int
         calls->program[calls->count] = only(&calls->arena, program, i);
         calls->call[calls->count++] = (struct call_time){
             .name = kernel->name,
-            .flops = kernel_flops(kernel),
-            .bytes = kernel_bytes(kernel, rows),
+            .flops = kernel_flops(kernel, lowered->batch),
+            .bytes = kernel_bytes(kernel, lowered->capacity),
         };
     }
 }
@@ -133,7 +133,7 @@ static int fill(struct bench_calls *calls, const struct xent_compilation *compil
             const struct pass_context *context = &compilation->entries[i].context;
             entry[i].run = run_calls;
             entry[i].context = calls;
-            split(calls, context->program, context->lowered->capacity);
+            split(calls, context->program, context->lowered);
         }
     calls->samples = samples;
     calls->time = calloc(calls->count * samples + 1, sizeof *calls->time);

@@ -134,25 +134,30 @@ static double present(const struct kreduce *reduce)
 
 /* ---- expressions ---- */
 
-static double expr_flops(const struct kexpr *expr, double points);
+static double expr_flops(const struct kexpr *expr, double points, int64_t live);
 
-static double reduce_flops(const struct kreduce *reduce, double points)
+static int64_t extent_of(const struct kindex *index, int64_t live)
+{
+    return index->bound && live < index->extent ? live : index->extent;
+}
+
+static double reduce_flops(const struct kreduce *reduce, double points, int64_t live)
 {
     double terms = points;
     for (uint32_t i = 0; i < reduce->indices; i++)
-        terms *= (double)reduce->index[i]->extent;
+        terms *= (double)extent_of(reduce->index[i], live);
     terms *= present(reduce);
     double flops = reduce->kind == KR_SUM_FMA || reduce->kind == KR_SUM_BLOCKS ? 2 * terms : terms;
     for (int i = 0; i < 2; i++)
-        flops += reduce->term[i] ? expr_flops(reduce->term[i], terms) : 0;
-    return flops + (reduce->from ? expr_flops(reduce->from, points) : 0);
+        flops += reduce->term[i] ? expr_flops(reduce->term[i], terms, live) : 0;
+    return flops + (reduce->from ? expr_flops(reduce->from, points, live) : 0);
 }
 
-static double function_flops(const struct kfunction *function, double points)
+static double function_flops(const struct kfunction *function, double points, int64_t live)
 {
-    double flops = expr_flops(function->body, points);
+    double flops = expr_flops(function->body, points, live);
     for (uint32_t i = 0; i < function->lets; i++)
-        flops += expr_flops(function->let[i]->value, points);
+        flops += expr_flops(function->let[i]->value, points, live);
     return flops;
 }
 
@@ -172,23 +177,23 @@ static double own_flops(const struct kexpr *expr)
     }
 }
 
-static double expr_flops(const struct kexpr *expr, double points)
+static double expr_flops(const struct kexpr *expr, double points, int64_t live)
 {
     double flops = own_flops(expr) * points;
     switch (expr->op) {
     case KX_LOAD: /* subscripts are integers; a let counts where it is defined, a position with its maximum */
     case KX_LET:
     case KX_POSITION: return 0;
-    case KX_REDUCE: return reduce_flops(expr->reduce, points);
+    case KX_REDUCE: return reduce_flops(expr->reduce, points, live);
     case KX_WHERE: {
-        double yes = expr_flops(expr->arg[1], points), no = expr_flops(expr->arg[2], points);
-        return expr_flops(expr->arg[0], points) + (yes > no ? yes : no);
+        double yes = expr_flops(expr->arg[1], points, live), no = expr_flops(expr->arg[2], points, live);
+        return expr_flops(expr->arg[0], points, live) + (yes > no ? yes : no);
     }
-    case KX_CALL: flops = function_flops(expr->function, points); break;
+    case KX_CALL: flops = function_flops(expr->function, points, live); break;
     default: break;
     }
     for (uint32_t i = 0; i < expr->count; i++)
-        flops += expr_flops(expr->arg[i], points);
+        flops += expr_flops(expr->arg[i], points, live);
     return flops;
 }
 
@@ -200,15 +205,15 @@ static double points_of(uint32_t rank, struct kindex *const *index)
     return points;
 }
 
-int64_t kernel_flops(const struct kernel *kernel)
+int64_t kernel_flops(const struct kernel *kernel, int64_t live)
 {
     double flops = 0;
     for (size_t i = 0; i < kernel->statements.count; i++) {
         const struct kstatement *statement = kernel->statements.at[i];
         if (statement->kind == KS_LET)
-            flops += expr_flops(statement->let->value, points_of(statement->let->rank, statement->let->index));
+            flops += expr_flops(statement->let->value, points_of(statement->let->rank, statement->let->index), live);
         else
-            flops += expr_flops(statement->value, points_of(statement->rank, statement->index));
+            flops += expr_flops(statement->value, points_of(statement->rank, statement->index), live);
     }
     return flops < 0x1p62 ? (int64_t)(flops + 0.5) : INT64_MAX;
 }
@@ -221,7 +226,7 @@ int64_t kernel_bytes(const struct kernel *kernel, int64_t rows)
         double size = (double)buffer->layout.elements * (buffer->type == KT_U8 ? 1 : 4);
         if (buffer->rank && buffer->extent[0] == KERNEL_UNKNOWN)
             size *= (double)rows;
-        bytes += buffer->access == KA_INOUT ? 2 * size : size;
+        bytes += size;
     }
     return bytes < 0x1p62 ? (int64_t)bytes : INT64_MAX;
 }

@@ -4,13 +4,13 @@
 
 #include "kernel.h"
 
-/* Floating-point operations of one call with all scalars at their limits: fma counts two, sums one (sum.fma and
+/* Floating-point operations of one call where scalars that bound a sum are `live`: fma counts two, sums one (sum.fma and
  * sum.blocks two) for each term whose conditions hold, + - * / max sqrt one; moves, comparisons and integers none. Each
  * let counts once for each point of its index space, and of the arms of `where` the dearer one. */
-int64_t kernel_flops(const struct kernel *kernel);
+int64_t kernel_flops(const struct kernel *kernel, int64_t live);
 
-/* Bytes that move when each buffer is read or written once, padding included; inout is both. Of a dimension that the
- * text does not know (the examples of a data set), `rows` are touched. */
+/* Bytes of all buffers, padding included: what is touched. An inout counts once, for its way back can overlap with reading
+ * on. Of a dimension that the text does not know (the examples of a data set), `rows` are touched. */
 int64_t kernel_bytes(const struct kernel *kernel, int64_t rows);
 
 #endif

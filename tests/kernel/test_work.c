@@ -10,16 +10,18 @@ static int64_t flops_of(struct bench *bench, const char *body)
              "program @work {\n"
              "  arith fma\n"
              "  memory 65536\n"
+             "  scalar live: i32 <= 16\n"
              "  data images: u8[?, 8] slot 0\n"
              "  state x: f32[8, 16] at 0\n"
              "  state w: f32[5, 8] layout (d0:16, d1) at 512\n"
              "  arena y: f32[5, 16] at 2048\n"
              "  state z: f32[8, 16] at 4096\n"
+             "  arena s: f32[8] at 16384\n"
              "  state p: i32[16] at 8192\n"
              "%s\n}\n",
              body);
     bench_open_text(bench, text, 3);
-    return bench->program ? kernel_flops(bench->program->kernels.at[0]) : -1;
+    return bench->program ? kernel_flops(bench->program->kernels.at[0], 16) : -1;
 }
 
 static void sums_count_their_terms(void)
@@ -56,6 +58,17 @@ static void absent_terms_do_not_count(void)
     bench_close(&bench);
 }
 
+static void bounded_sums_end_early(void)
+{
+    struct bench bench;
+    CU_ASSERT_EQUAL(flops_of(&bench, "kernel k(X: f32[8, 16], live: i32 <= 16) -> (S: f32[8]) {\n"
+                                     "S[k] = sum(m < live from 0.0: X[k, m])\n"
+                                     "}\ncall k(x, s, live = live)"),
+                    8 * 16);
+    CU_ASSERT_EQUAL(kernel_flops(bench.program->kernels.at[0], 5), 8 * 5);
+    bench_close(&bench);
+}
+
 static void lets_count_once(void)
 {
     struct bench bench;
@@ -85,7 +98,7 @@ static void picked_rows_move(void)
                                      "Z[k, m] = fma(-0.5, X[k, m], Z[k, m])\n"
                                      "}\ncall k(x, z)"),
                     2 * 8 * 16);
-    CU_ASSERT_EQUAL(kernel_bytes(bench.program->kernels.at[0], 0), 3 * 8 * 16 * 4);
+    CU_ASSERT_EQUAL(kernel_bytes(bench.program->kernels.at[0], 0), 2 * 8 * 16 * 4);
     bench_close(&bench);
 }
 
@@ -93,6 +106,7 @@ CU_ErrorCode add_work_tests(void)
 {
     CU_TestInfo tests[] = {{"sums count their terms", sums_count_their_terms},
                            {"absent terms do not count", absent_terms_do_not_count},
+                           {"bounded sums end early", bounded_sums_end_early},
                            {"lets count once", lets_count_once},
                            {"picked rows move", picked_rows_move},
                            CU_TEST_INFO_NULL};
