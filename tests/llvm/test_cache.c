@@ -256,6 +256,14 @@ static void test_leftovers(void) {
     object_cache_close(&cache);
 }
 
+static _Noreturn void store_for_ever(const struct object_cache *cache, const struct object_key *key,
+                                     unsigned char *object, size_t size) {
+    for (unsigned char round = 0;; round++) {
+        memset(object, round, size);
+        object_cache_store(cache, key, object, size);
+    }
+}
+
 /* A process that does nothing but store, killed in the middle: there is the old object, the new one, or none. */
 static void test_killed(void) {
     enum { SIZE = 1 << 20 };
@@ -268,10 +276,8 @@ static void test_killed(void) {
     for (int i = 0; i < (getenv("XENT_THOROUGH") ? 200 : 20); i++) {
         pid_t child = fork();
         CU_ASSERT_TRUE_FATAL(child >= 0);
-        for (unsigned char round = 0; child == 0; round++) {
-            memset(object, round, SIZE);
-            object_cache_store(&cache, &key, object, SIZE);
-        }
+        if (child == 0)
+            store_for_ever(&cache, &key, object, SIZE);
         struct timespec while_it_works = {.tv_nsec = 3000000 + i * 7919 % 97 * 100000};
         nanosleep(&while_it_works, NULL);
         CU_ASSERT_EQUAL(kill(child, SIGKILL), 0);
