@@ -100,16 +100,24 @@ case $(number out loss) in *nan* | *inf* | '') fail "the saved weights are not g
 
 # Full disks: known before the first step where the size is known, else soon after the first byte that is lost.
 trap '' XFSZ
-(ulimit -f 0 && "$XENTC" train m.net --save small.safetensors 2>&1 >/dev/null) | cat >err
-says err "small.safetensors: cannot write: file too large"
-absent small.safetensors
+limits=yes
+(ulimit -f 0 && "$XENTC" --version >/dev/null 2>&1) || limits= # ThreadSanitizer itself needs a file to start
+if [ -n "$limits" ]; then
+    (ulimit -f 0 && "$XENTC" train m.net --save small.safetensors 2>&1 >/dev/null) | cat >err
+    says err "small.safetensors: cannot write: file too large"
+    absent small.safetensors
+else
+    echo "skipped: this build cannot start under a limit on file sizes"
+fi
 forever='--set train.epochs=100000000'
 check 1 train m.net $forever --save none --step-log /dev/full
 says err "/dev/full: cannot write: no space left on device"
-(ulimit -f 8 && timeout 60 "$XENTC" train m.net $forever --save none --quiet --step-log grows.csv 2>err)
-[ $? -eq 1 ] || fail "a step log that cannot grow does not end the run"
-says err "grows.csv: cannot write: file too large"
-absent grows.csv
+if [ -n "$limits" ]; then
+    (ulimit -f 8 && timeout 60 "$XENTC" train m.net $forever --save none --quiet --step-log grows.csv 2>err)
+    [ $? -eq 1 ] || fail "a step log that cannot grow does not end the run"
+    says err "grows.csv: cannot write: file too large"
+    absent grows.csv
+fi
 timeout 60 "$XENTC" train m.net $forever --save none --json >/dev/full 2>err
 [ $? -eq 1 ] || fail "a full standard output does not end the run"
 says err "cannot write to standard output"
