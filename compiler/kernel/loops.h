@@ -2,8 +2,8 @@
  * decide: loops with carried registers, vector loads and stores, float operations in their final order.
  *
  * A register (struct lvalue) is defined once and is either a scalar (width 1) or a vector of `lanes` elements (width =
- * lanes). Registers of one tile share a name and differ in their coordinates: acc[2,3]; the printer shows a grid of like
- * operations as one line. Everything lives in the program's arena. */
+ * lanes). The printer shows a run of like operations, as the registers of a tile have, as one line. Everything lives in
+ * the program's arena. */
 #ifndef XENT_LOOPS_H
 #define XENT_LOOPS_H
 
@@ -91,9 +91,6 @@ struct lvalue {
     int64_t stride;
     const struct lvalue *index, *mask;
     bool aligned;            /* LOAD: contiguous and 64-byte (vector-size) aligned */
-    const char *name;        /* for printing: name[coordinates] */
-    int32_t coordinate[4];
-    uint32_t coordinates;
 };
 
 /* ---- statements ---- */

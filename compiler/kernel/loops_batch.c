@@ -249,7 +249,6 @@ void reduce_blocks(struct builder *b, const struct kexpr *expr, uint32_t count, 
         carried[i].first = value_f32(b, 0);
         if (loops_term_is_wide(b, r, &point[i]))
             carried[i].first = value_splat(b, carried[i].first);
-        b->hint = "acc";
         carried[i].phi = value_phi(b, expr->type, carried[i].first->width);
     }
     const struct lterm *var = term_var(b, m->name, 0, (m->extent < KERNEL_SUM_BLOCK ? m->extent : KERNEL_SUM_BLOCK) - 1);

@@ -62,9 +62,6 @@ struct builder {
     uint32_t *version; /* per buffer: stores so far */
     const char *parallel; /* index whose loop is split over the threads; NULL: none */
     struct spread spread; /* for the next sum over one index; rows 0: nothing */
-    const char *hint;  /* name for registers defined now */
-    int32_t coordinate[4];
-    uint32_t coordinates;
 };
 
 /* ---- loops_affine.c ---- */
@@ -162,7 +159,9 @@ struct laddress eval_address(struct builder *b, const struct kbuffer *buffer, co
 /* ---- loops_reduce.c ---- */
 void loops_prefetch(struct builder *b, const struct lplace *place);
 
-/* ---- loops.c ---- */
+/* ---- loops_nests.c ---- */
+/* The index variable of a store by its name; NULL: none. */
+const struct kindex *loops_index_named(const struct kstatement *s, const char *name);
 bool loops_reads(const struct kexpr *expr, const struct kbuffer *buffer);
 /* The kernel's nests in order: stores over one index space that are computed together. */
 struct loops_nest {

@@ -468,7 +468,6 @@ static void reduce_sequential(struct builder *b, const struct kexpr *expr, uint3
     for (int i = 0; i < 2; i++)
         if (r->term[i])
             lets_ahead(b, r->term[i], count, point);
-    b->hint = r->kind == KR_MAX_AT ? "best" : "acc";
     open_level(b, &nest, 0, point, out, out_position);
 }
 
@@ -513,7 +512,6 @@ void eval_reduce(struct builder *b, const struct kexpr *expr, uint32_t count, co
                  const struct lvalue **out, const struct lvalue **out_position)
 {
     const struct kreduce *r = expr->reduce;
-    const char *hint = b->hint;
     bool window = r->kind == KR_MAX_AT && r->conditions == 0;
     for (uint32_t i = 0; i < r->indices; i++)
         window = window && schedule_unrolls(b->kernel, r->index[i]) && !r->index[i]->bound;
@@ -525,5 +523,4 @@ void eval_reduce(struct builder *b, const struct kexpr *expr, uint32_t count, co
         reduce_tree(b, expr, count, point, out);
     else
         reduce_sequential(b, expr, count, point, out, out_position);
-    b->hint = hint;
 }

@@ -117,9 +117,6 @@ static struct lvalue *value_define(struct builder *b, const struct lvalue *v)
         copy->arg = arg;
     }
     copy->number = b->out->values++;
-    copy->name = b->hint;
-    copy->coordinates = b->coordinates;
-    memcpy(copy->coordinate, b->coordinate, sizeof copy->coordinate);
     return copy;
 }
 

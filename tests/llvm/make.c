@@ -121,7 +121,6 @@ struct lvalue *make_value(struct make *m, enum lop op, enum ktype type, uint32_t
     value->type = type;
     value->width = width;
     value->number = m->made->loops.values++;
-    value->name = "v";
     return value;
 }
 
