@@ -31,7 +31,8 @@ struct survey {
     uint32_t conditioned; /* dims that the condition of a sum depends on: bounds of loops while their tile is 1 */
     int64_t heaviest;  /* weight of the innermost loop */
     int64_t terms;     /* multiply-adds of one innermost iteration */
-    int64_t operators; /* of one point, reductions' bodies counted once */
+    int64_t operators; /* of one point, reductions' bodies and lets counted once */
+    VEC(const struct klet *) lets; /* seen so far */
     const char *tree;  /* the batch index of a sum.tree, when there is one */
     int64_t tree_extent;
     uint32_t tree_dim;

@@ -112,6 +112,16 @@ static bool is_window(const struct kreduce *r)
     return r->kind == KR_MAX_AT && r->conditions == 0 && positions <= LARGEST_WINDOW;
 }
 
+/* Whether the value of `let` was seen before: its code is there once, however often it is used. */
+static bool seen(struct survey *s, const struct klet *let)
+{
+    for (size_t i = 0; i < s->lets.count; i++)
+        if (s->lets.at[i] == let)
+            return true;
+    vec_push(s->arena, &s->lets, let);
+    return false;
+}
+
 static void look_at(struct survey *s, const struct kexpr *expr, const struct meaning *m, int64_t weight)
 {
     s->operators++;
@@ -132,7 +142,11 @@ static void look_at(struct survey *s, const struct kexpr *expr, const struct mea
             uint32_t unit, dims = dims_of(expr->arg[i], m, &unit);
             inner = bind(s, inner, expr->let->index[i], dims, unit);
         }
+        int64_t operators = s->operators;
+        bool again = seen(s, expr->let);
         look_at(s, expr->let->value, inner, weight);
+        if (again)
+            s->operators = operators;
         return;
     }
     case KX_REDUCE: {
