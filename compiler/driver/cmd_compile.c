@@ -10,8 +10,14 @@ static const struct {
     const char *name;
     enum xent_stage stage;
 } stages[] = {
-    {"ast", XENT_STAGE_AST},   {"graph", XENT_STAGE_GRAPH}, {"kernels", XENT_STAGE_KERNELS}, {"loops", XENT_STAGE_LOOPS},
-    {"llvm", XENT_STAGE_LLVM}, {"asm", XENT_STAGE_ASM},     {"obj", XENT_STAGE_OBJECT},
+    {"ast", XENT_STAGE_AST},
+    {"graph", XENT_STAGE_GRAPH},
+    {"kernels", XENT_STAGE_KERNELS},
+    {"schedules", XENT_STAGE_SCHEDULES},
+    {"loops", XENT_STAGE_LOOPS},
+    {"llvm", XENT_STAGE_LLVM},
+    {"asm", XENT_STAGE_ASM},
+    {"obj", XENT_STAGE_OBJECT},
 };
 
 static bool is_wanted(const struct options *options, const char *pass)

@@ -2,6 +2,7 @@
  * `lower`). With no passes it only reads, verifies and prints. */
 #include "commands.h"
 #include "compile.h"
+#include "schedule.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -55,6 +56,16 @@ static int load(struct opt *opt)
     else
         opt->context.program = kernel_parse(&opt->arena, &opt->diags, file);
     return opt->context.graph || opt->context.program ? EXIT_OK : wrong_text(opt);
+}
+
+static int load_schedules(struct opt *opt)
+{
+    const char *error = NULL;
+    uint32_t file = source_load(&opt->map, opt->options->schedules, &error);
+    if (!file)
+        return report("%s", error);
+    opt->context.schedules = kernel_schedules_parse(&opt->arena, &opt->diags, file);
+    return opt->context.schedules ? EXIT_OK : wrong_text(opt);
 }
 
 /* The comma-separated list as passes. */
@@ -136,6 +147,8 @@ static int run(struct opt *opt)
         status = find_optimizer(opt);
     if (status == EXIT_OK)
         status = load(opt);
+    if (status == EXIT_OK && options->schedules)
+        status = load_schedules(opt);
     if (status != EXIT_OK)
         return status;
     char *message = NULL;
@@ -154,7 +167,8 @@ static int run(struct opt *opt)
     opt->context.batch = options->batch ? options->batch : 64;
     opt->context.target = codegen_target_facts(opt->target);
     struct pass_hooks hooks = {opt, after_pass};
-    if (!pass_run(&opt->context, passes, count, options->stop_after, &hooks))
+    if (!pass_run(&opt->context, passes, count, options->stop_after, &hooks) ||
+        (options->schedules && !kernel_schedules_used(opt->context.schedules, &opt->diags)))
         return wrong_text(opt);
     struct text text;
     print_state(opt, &opt->context, &text);

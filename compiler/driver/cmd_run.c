@@ -82,6 +82,8 @@ static int emit(struct run *run)
     text_init(&text, &run->arena);
     if (!strcmp(stage, "kernels")) {
         kernel_print_program(program, &text);
+    } else if (!strcmp(stage, "schedules")) {
+        kernel_print_schedules(program, &text);
     } else if (!strcmp(stage, "loops")) {
         for (size_t i = 0; i < program->kernels.count; i++)
             loops_print(kernel_to_loops(&run->arena, program, program->kernels.at[i], codegen_target_facts(run->target)),

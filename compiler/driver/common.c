@@ -40,6 +40,7 @@ int compile_model(const struct options *options, struct xent_compile_options *co
     compile->cpu = options->cpu;
     compile->features = options->features;
     compile->interpret = options->interpret;
+    compile->schedules = options->schedules;
     compile->no_cache = options->no_cache;
     compile->set = options->set.at;
     compile->set_count = (uint32_t)options->set.count;

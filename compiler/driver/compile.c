@@ -128,6 +128,7 @@ static bool run_passes(struct xent_compilation *c, enum entry_kind kind, const s
         .optimizer = {train->momentum != 0, train->dampening != 0, train->weight_decay != 0, train->nesterov},
         .batch = c->batch,
         .target = codegen_target_facts(c->target),
+        .schedules = c->schedules,
         .graph = c->ir->graph,
     };
     struct observer observer = {c, options, entry_names[kind]};
@@ -149,6 +150,18 @@ static enum xent_status make_target(struct xent_compilation *c, const struct xen
     diag_error(&c->diags, nowhere, "%s", arena_strdup(&c->arena, message));
     free(message);
     return XENT_ERROR_ARGUMENT;
+}
+
+static enum xent_status read_schedules(struct xent_compilation *c, const char *path)
+{
+    const char *error = NULL;
+    uint32_t file = source_load(&c->map, path, &error);
+    if (!file) {
+        diag_error(&c->diags, nowhere, "%s", error);
+        return XENT_ERROR_IO;
+    }
+    c->schedules = kernel_schedules_parse(&c->arena, &c->diags, file);
+    return c->schedules ? XENT_OK : XENT_ERROR_DATA;
 }
 
 static enum xent_status check_options(struct xent_compilation *c, const struct xent_compile_options *options)
@@ -182,11 +195,15 @@ static enum xent_status compile(struct xent_compilation *c, uint32_t file, const
         return XENT_ERROR_DATA;
     c->batch = options->batch ? options->batch : (uint32_t)c->ir->train.batch;
     status = make_target(c, options);
+    if (status == XENT_OK && options->schedules)
+        status = read_schedules(c, options->schedules);
     if (status != XENT_OK)
         return status;
     for (uint32_t kind = 0; kind < ENTRY_COUNT; kind++)
         if ((wanted & 1u << kind) && !run_passes(c, (enum entry_kind)kind, options))
             return XENT_ERROR_DATA;
+    if (c->schedules && !kernel_schedules_used(c->schedules, &c->diags))
+        return XENT_ERROR_DATA;
     if (options->stop_after && strcmp(options->stop_after, pass_table[pass_count - 1].name) != 0)
         return XENT_OK;
     compile_join(c);

@@ -7,6 +7,7 @@
 #include "kernel.h"
 #include "lang.h"
 #include "pass.h"
+#include "schedule.h"
 
 #include <xent/compiler.h>
 
@@ -27,6 +28,7 @@ struct xent_compilation {
     struct ast_file *ast;
     struct model_ir *ir;
     struct codegen_target *target;
+    struct kschedule_file *schedules; /* NULL: all are derived */
     struct codegen_code *code[2]; /* of the step; of the other entries */
     struct compiled_entry entries[ENTRY_COUNT]; /* `count` of them, in the order of enum entry_kind */
     size_t count;

@@ -32,6 +32,8 @@ static void text_of_entry(struct xent_compilation *c, enum xent_stage stage, con
         graph_print(entry->context.graph, out);
     else if (stage == XENT_STAGE_KERNELS)
         kernel_print_program(program, out);
+    else if (stage == XENT_STAGE_SCHEDULES)
+        kernel_print_schedules(program, out);
     else
         for (size_t i = 0; i < program->kernels.count; i++)
             loops_print(kernel_to_loops(&c->arena, program, program->kernels.at[i], codegen_target_facts(c->target)), out);

@@ -53,7 +53,8 @@ int check_paths(const struct options *options, const char *save, const char *dat
 {
     const struct place outputs[] = {
         {"--save", save}, {"--step-log", options->step_log}, {"--dump", options->dump}, {"-o", options->output}};
-    const struct place inputs[] = {{"the data set", data}, {"--weights", options->weights}, {"--init", options->init}};
+    const struct place inputs[] = {{"the data set", data}, {"--weights", options->weights}, {"--init", options->init},
+                                   {"--schedules", options->schedules}};
     int status = EXIT_OK;
     for (size_t i = 0; i < sizeof outputs / sizeof *outputs; i++) {
         const struct place *output = &outputs[i];

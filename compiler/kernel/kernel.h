@@ -182,6 +182,10 @@ struct kstatement {
 
 /* ---- schedule: hints by index name; can never change a bit ---- */
 
+struct kschedule_name {
+    const char *name;
+    struct span span;
+};
 struct ktile {
     const char *index;
     int64_t size; /* elements of the register tile in this direction */
@@ -191,6 +195,7 @@ struct kschedule {
     VEC(struct ktile) tile;
     VEC(const char *) order;       /* loops outside in; indices not named follow in the store's order */
     VEC(const char *) unroll;      /* reduction indices unrolled in full */
+    VEC(struct kschedule_name) written; /* where the text says the names above, told apart by address; for messages */
     VEC(const char *) prefetch;    /* inout buffers whose next tile is prefetched for writing */
     const char *parallel;          /* this index is split over the threads; NULL: thread 0 alone does it */
 };
@@ -251,6 +256,8 @@ struct kprogram {
 /* print.c */
 void kernel_print_program(const struct kprogram *program, struct text *out);
 void kernel_print_kernel(const struct kernel *kernel, struct text *out);
+/* What schedule.h reads as a file of schedules. */
+void kernel_print_schedules(const struct kprogram *program, struct text *out);
 void kernel_print_expr(const struct kexpr *expr, struct text *out);
 
 /* parse.c: NULL after errors, which are in `diags`. parse(print(p)) prints as p. */
@@ -259,6 +266,8 @@ struct kprogram *kernel_parse(struct arena *arena, struct diag_list *diags, uint
 /* verify.c: types, extents, single definition, reads before writes, inout rule, layouts that map distinct elements to
  * distinct places, arguments that fit. Reports into `diags`; true when all is well. */
 bool kernel_verify(const struct kprogram *program, struct diag_list *diags);
+/* Whether the kernel's schedule names what is there, by the same messages. */
+bool kernel_verify_schedule(const struct kprogram *program, const struct kernel *kernel, struct diag_list *diags);
 
 /* layout.c */
 /* Dense row-major over extents, the innermost dimension padded by nothing. */

@@ -71,5 +71,7 @@ bool kparse_declare(struct kparser *parser, struct span span, struct ksymbol sym
 /* parse_kernel.c */
 struct kernel *kparse_kernel(struct kparser *parser);
 struct kfunction *kparse_function(struct kparser *parser);
+/* The clauses behind the word `schedule`. */
+bool kparse_schedule(struct kparser *parser, struct kschedule *out);
 
 #endif

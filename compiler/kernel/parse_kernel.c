@@ -173,9 +173,18 @@ static struct kstatement *parse_store(struct kparser *p)
 
 /* ---- schedule ---- */
 
-static bool parse_tile(struct kparser *p, struct ktile *out)
+static const char *parse_scheduled(struct kparser *p, struct kschedule *schedule, const char *what)
 {
-    out->index = kparse_name(p, "an index variable");
+    struct span span = p->token.span;
+    const char *name = kparse_name(p, what);
+    if (name)
+        vec_push(p->arena, &schedule->written, ((struct kschedule_name){name, span}));
+    return name;
+}
+
+static bool parse_tile(struct kparser *p, struct kschedule *schedule, struct ktile *out)
+{
+    out->index = parse_scheduled(p, schedule, "an index variable");
     return out->index && kparse_integer(p, "a size", &out->size);
 }
 
@@ -192,17 +201,17 @@ static bool parse_clause(struct kparser *p, struct kschedule *schedule)
     struct ktile size;
     const char *name;
     if (kparse_accept_word(p, "lanes"))
-        return (schedule->lanes = kparse_name(p, "an index variable")) != NULL;
+        return (schedule->lanes = parse_scheduled(p, schedule, "an index variable")) != NULL;
     if (kparse_accept_word(p, "parallel"))
-        return (schedule->parallel = kparse_name(p, "an index variable")) != NULL;
+        return (schedule->parallel = parse_scheduled(p, schedule, "an index variable")) != NULL;
     if (kparse_accept_word(p, "tile"))
-        PARSE_LIST(p, &schedule->tile, size, parse_tile(p, &size));
+        PARSE_LIST(p, &schedule->tile, size, parse_tile(p, schedule, &size));
     else if (kparse_accept_word(p, "order"))
-        PARSE_LIST(p, &schedule->order, name, name = kparse_name(p, "an index variable"));
+        PARSE_LIST(p, &schedule->order, name, name = parse_scheduled(p, schedule, "an index variable"));
     else if (kparse_accept_word(p, "unroll"))
-        PARSE_LIST(p, &schedule->unroll, name, name = kparse_name(p, "an index variable"));
+        PARSE_LIST(p, &schedule->unroll, name, name = parse_scheduled(p, schedule, "an index variable"));
     else if (kparse_accept_word(p, "prefetch"))
-        PARSE_LIST(p, &schedule->prefetch, name, name = kparse_name(p, "a buffer"));
+        PARSE_LIST(p, &schedule->prefetch, name, name = parse_scheduled(p, schedule, "a buffer"));
     else {
         kparse_unexpected(p, "lanes, tile, order, unroll, prefetch or parallel");
         if (p->token.kind == KTOK_NAME)
@@ -213,7 +222,7 @@ static bool parse_clause(struct kparser *p, struct kschedule *schedule)
 }
 
 /* schedule [ clause { ; clause } ] */
-static bool parse_schedule(struct kparser *p, struct kschedule *schedule)
+bool kparse_schedule(struct kparser *p, struct kschedule *schedule)
 {
     if (p->token.line_start || p->token.kind != KTOK_NAME)
         return true;
@@ -235,7 +244,7 @@ static bool parse_statement(struct kparser *p, struct kernel *kernel)
     }
     if (kparse_accept_word(p, "schedule")) {
         kernel->scheduled = true;
-        return parse_schedule(p, &kernel->schedule);
+        return kparse_schedule(p, &kernel->schedule);
     }
     bool let = kparse_is_word(p, "let") || kparse_is_word(p, "tile");
     struct kstatement *statement = let ? parse_let(p) : parse_store(p);

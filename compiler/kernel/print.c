@@ -202,6 +202,20 @@ void kernel_print_kernel(const struct kernel *kernel, struct text *out)
     text_add(out, "  }\n");
 }
 
+void kernel_print_schedules(const struct kprogram *program, struct text *out)
+{
+    for (size_t i = 0; i < program->kernels.count; i++) {
+        const struct kernel *kernel = program->kernels.at[i];
+        if (!kernel->scheduled)
+            continue;
+        text_add(out, "kernel ");
+        ksyntax_add_name(out, kernel->name);
+        text_add(out, " { ");
+        print_schedule(&kernel->schedule, out);
+        text_add(out, " }\n");
+    }
+}
+
 static void print_function(const struct kfunction *function, struct text *out)
 {
     text_add(out, "  fn ");

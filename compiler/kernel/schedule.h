@@ -18,4 +18,24 @@ void kernel_schedule(struct kprogram *program, const struct ktarget *target);
 /* A random legal schedule for every kernel, from `seed`: for tests that nothing in a schedule can change a bit. */
 void kernel_schedule_random(struct kprogram *program, const struct ktarget *target, uint64_t seed);
 
+/* Schedules by hand, from a file (schedule_file.c); `--emit=schedules` prints one. */
+struct kschedule_block {
+    const char *kernel;
+    struct kschedule schedule;
+    struct span span; /* of the kernel's name */
+    bool used;
+};
+struct kschedule_file {
+    VEC(struct kschedule_block) blocks;
+    bool applied;           /* to any program */
+    VEC(const char *) seen; /* the kernels of these programs */
+};
+/* NULL after errors, which are in `diags`. */
+struct kschedule_file *kernel_schedules_parse(struct arena *arena, struct diag_list *diags, uint32_t number);
+/* Gives the program's kernels the schedules that the file has for them. False after errors. */
+bool kernel_schedules_apply(struct kschedule_file *file, struct kprogram *program, const struct ktarget *target,
+                            struct diag_list *diags);
+/* Whether every block found its kernel in some program, if there was one. False after errors. */
+bool kernel_schedules_used(const struct kschedule_file *file, struct diag_list *diags);
+
 #endif

@@ -227,22 +227,57 @@ static void collect_names(struct kverifier *v, struct names *names)
     }
 }
 
-static void check_scheduled_name(struct kverifier *v, const struct names *names, const char *what, const char *name)
+/* Where the schedule's text says this name; derived schedules have none. */
+static struct span scheduled_span(struct kverifier *v, const char *name)
+{
+    const struct kschedule *schedule = &v->kernel->schedule;
+    for (size_t i = 0; i < schedule->written.count; i++)
+        if (schedule->written.at[i].name == name)
+            return schedule->written.at[i].span;
+    return kernel_span(v);
+}
+
+static bool check_scheduled_name(struct kverifier *v, const struct names *names, const char *what, const char *name)
 {
     for (size_t i = 0; i < names->list.count; i++)
         if (strcmp(names->list.at[i], name) == 0)
-            return;
-    kverify_error(v, kernel_span(v), "the schedule names %s, which is no %s of the kernel", escaped(v, name), what);
+            return true;
+    kverify_error(v, scheduled_span(v, name), "the schedule names %s, which is no %s of the kernel", escaped(v, name),
+                  what);
     diag_did_you_mean(v->diags, name, names->list.at, names->list.count);
+    return false;
+}
+
+static bool check_once(struct kverifier *v, const char *clause, const char *before, const char *name)
+{
+    if (strcmp(before, name) != 0)
+        return true;
+    kverify_error(v, scheduled_span(v, name), "the schedule names %s twice in its %s", escaped(v, name), clause);
+    return false;
 }
 
 static void check_sizes(struct kverifier *v, const struct names *names, const struct ktile *tile, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
-        check_scheduled_name(v, names, "index", tile[i].index);
+    bool good = true;
+    for (size_t i = 0; i < count && good; i++) {
+        good = check_scheduled_name(v, names, "index", tile[i].index);
+        for (size_t k = 0; k < i && good; k++)
+            good = check_once(v, "tile", tile[k].index, tile[i].index);
         if (tile[i].size < 1 || tile[i].size > INT32_MAX)
-            kverify_error(v, kernel_span(v), "the size %lld of %s in the schedule is not between 1 and %d",
-                          (long long)tile[i].size, escaped(v, tile[i].index), INT32_MAX);
+            kverify_error(v, scheduled_span(v, tile[i].index),
+                          "the size %lld of %s in the schedule is not between 1 and %d", (long long)tile[i].size,
+                          escaped(v, tile[i].index), INT32_MAX);
+    }
+}
+
+/* Loops are opened in this order, each once. */
+static void check_order(struct kverifier *v, const struct names *names, const char *const *order, size_t count)
+{
+    bool good = true;
+    for (size_t i = 0; i < count && good; i++) {
+        good = check_scheduled_name(v, names, "index", order[i]);
+        for (size_t k = 0; k < i && good; k++)
+            good = check_once(v, "order", order[k], order[i]);
     }
 }
 
@@ -258,12 +293,19 @@ static void check_schedule(struct kverifier *v)
     if (s->parallel)
         check_scheduled_name(v, &indices, "index", s->parallel);
     check_sizes(v, &indices, s->tile.at, s->tile.count);
-    for (size_t i = 0; i < s->order.count; i++)
-        check_scheduled_name(v, &indices, "index", s->order.at[i]);
+    check_order(v, &indices, s->order.at, s->order.count);
     for (size_t i = 0; i < s->unroll.count; i++)
         check_scheduled_name(v, &indices, "index", s->unroll.at[i]);
     for (size_t i = 0; i < s->prefetch.count; i++)
         check_scheduled_name(v, &buffers, "buffer", s->prefetch.at[i]);
+}
+
+bool kernel_verify_schedule(const struct kprogram *program, const struct kernel *kernel, struct diag_list *diags)
+{
+    size_t errors = diags->errors;
+    struct kverifier v = {.arena = diags->arena, .diags = diags, .program = program, .kernel = kernel};
+    check_schedule(&v);
+    return diags->errors == errors;
 }
 
 /* ---- entries ---- */

@@ -24,6 +24,7 @@ struct optimizer_config { /* from `train { optimizer = … }`: which terms exist
 
 /* What the scheduler and the layouts may know of the machine. */
 struct ktarget; /* kernel/schedule.h */
+struct kschedule_file;
 
 struct pass_context {
     struct arena *arena;
@@ -32,6 +33,7 @@ struct pass_context {
     struct optimizer_config optimizer;
     int64_t batch;                 /* examples of a batch; needed from `lower` on */
     const struct ktarget *target;  /* needed from `lower` on */
+    struct kschedule_file *schedules; /* those that are not to be derived, or NULL; kernel/schedule.h */
     struct graph *graph;           /* the model's own graph at first */
     const struct graph *model;     /* that one, with every leaf in its order, once `select_entry` has left it */
     struct kprogram *program;      /* NULL before `lower` */

@@ -31,7 +31,7 @@ usage '--quiet takes no value' train mlp.net --quiet=1
 usage '--save is given twice' train mlp.net --save a --save b
 usage '--dump is no option of train' train mlp.net --dump x
 usage '--split must be one of train|test, not "all"' eval mlp.net --split all
-usage '--emit must be one of ast|graph|kernels|loops|llvm|asm|obj, not "kernel"' mlp.net --emit=kernel
+usage '--emit must be one of ast|graph|kernels|schedules|loops|llvm|asm|obj, not "kernel"' mlp.net --emit=kernel
 usage '--entry must be one of' mlp.net --entry=backward
 usage 'MODEL.net is missing' train
 usage 'train takes one MODEL.net, but there is also "lenet.net"' train mlp.net lenet.net

@@ -120,7 +120,8 @@ static void test_step(void)
 
 static void test_stages(void)
 {
-    static const char *const marks[] = {"model m", "graph @m.step", "program @m.step", "for ", "define ", "m.step", "ELF"};
+    static const char *const marks[] = {"model m", "graph @m.step", "program @m.step", "{ schedule ", "for ", "define ",
+                                        "m.step", "ELF"};
     struct xent_compilation *c = compile(model, &(struct xent_compile_options){.lower_only = true}, XENT_OK);
     CU_ASSERT_PTR_NULL(xent_compilation_model(c));
     for (int stage = XENT_STAGE_AST; stage <= XENT_STAGE_OBJECT; stage++) {

@@ -48,6 +48,7 @@ struct xent_compile_options {
     bool lower_only;            /* stop behind the kernel programs: for xent_compilation_emit; there is no model then */
     const char *const *set;     /* overrides as of `--set`: "train.optimizer.lr=0.1" */
     uint32_t set_count;
+    const char *schedules;      /* a file with schedules of kernels, as of `--schedules`; NULL: all are derived */
     bool ignore_train;      /* do as if the text had no `train` section */
     const char *stop_after; /* a pass's name: stop there; the compilation then has no model */
     /* Called after each pass; may be NULL. */
@@ -80,6 +81,7 @@ enum xent_stage {
     XENT_STAGE_AST,
     XENT_STAGE_GRAPH,   /* of one entry, after all passes over it */
     XENT_STAGE_KERNELS, /* of one entry: its kernel program */
+    XENT_STAGE_SCHEDULES, /* of one entry: its kernels' schedules, as `schedules` reads them */
     XENT_STAGE_LOOPS,   /* of one entry: its kernels after their schedules were applied */
     XENT_STAGE_LLVM,    /* of all entries */
     XENT_STAGE_ASM,
