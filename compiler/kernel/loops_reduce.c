@@ -36,6 +36,15 @@ static int condition_truth(struct builder *b, const struct kcondition *c, const 
     return least >= 0 && most < c->limit ? 1 : most < 0 || least >= c->limit ? 0 : -1;
 }
 
+/* Whether the index of this level is the last one that condition c waits for. */
+static bool is_last_index(const struct kreduce *r, uint32_t c, uint32_t level)
+{
+    bool last = mentions(r->condition[c].value, r->index[level]);
+    for (uint32_t l = level + 1; l < r->indices; l++)
+        last &= !mentions(r->condition[c].value, r->index[l]);
+    return last;
+}
+
 /* Bounds for `index` from every condition in which it is the last index bound, where all points agree. */
 static void bounds_from_conditions(struct builder *b, struct nest *nest, uint32_t level, const struct lterm *var,
                                    const struct point *point, struct laffine *lo, uint32_t *los, struct laffine *hi,
@@ -43,10 +52,7 @@ static void bounds_from_conditions(struct builder *b, struct nest *nest, uint32_
 {
     const struct kreduce *r = nest->reduce;
     for (uint32_t c = 0; c < r->conditions; c++) {
-        bool last = mentions(r->condition[c].value, r->index[level]);
-        for (uint32_t l = level + 1; l < r->indices; l++)
-            last &= !mentions(r->condition[c].value, r->index[l]);
-        if (!last || nest->handled[c])
+        if (!is_last_index(r, c, level) || nest->handled[c])
             continue;
         struct lindex x = eval_index(b, r->condition[c].value, &point[0]);
         struct laffine rest;
@@ -347,6 +353,115 @@ static void open_spread(struct builder *b, struct nest *nest, const struct point
 }
 
 static void open_level(struct builder *b, struct nest *nest, uint32_t level, const struct point *point,
+                       const struct lvalue **acc, const struct lvalue **at);
+
+/* ---- points that take part at different values of an index: a loop for each run in which the same ones do ---- */
+
+struct range {
+    int64_t lo, hi;
+};
+
+static int64_t divide_up(int64_t x, int64_t d)
+{
+    return x > 0 ? (x + d - 1) / d : -(-x / d);
+}
+
+/* The values of an index at which each point takes part, where all are known and not all the same; else NULL. The
+ * conditions that say so count as handled then. */
+static struct range *ranges_of_points(struct builder *b, struct nest *nest, uint32_t level, const struct lterm *var,
+                                      const struct point *bound)
+{
+    const struct kreduce *r = nest->reduce;
+    if (r->index[level]->bound)
+        return NULL;
+    struct range *range = ARENA_ARRAY(b->arena, struct range, nest->count);
+    for (uint32_t i = 0; i < nest->count; i++)
+        range[i] = (struct range){0, r->index[level]->extent};
+    bool *decides = ARENA_ARRAY(b->arena, bool, r->conditions + 1), differ = false;
+    for (uint32_t c = 0; c < r->conditions; c++) {
+        decides[c] = !nest->handled[c] && is_last_index(r, c, level);
+        for (uint32_t i = 0; decides[c] && i < nest->count; i++) {
+            struct lindex x = eval_index(b, r->condition[c].value, &bound[i]);
+            struct laffine rest;
+            int64_t factor;
+            if (x.vector || x.lane || !affine_split(b, &x.base, var, &factor, &rest) || factor == 0 || rest.count)
+                return NULL;
+            /* 0 <= factor * var + rest < limit */
+            int64_t d = factor > 0 ? factor : -factor, low = -rest.constant, high = r->condition[c].limit + low;
+            struct range in = factor > 0 ? (struct range){divide_up(low, d), divide_up(high, d)}
+                                         : (struct range){divide_up(1 - high, d), divide_up(1 - low, d)};
+            range[i].lo = in.lo > range[i].lo ? in.lo : range[i].lo;
+            range[i].hi = in.hi < range[i].hi ? in.hi : range[i].hi;
+        }
+    }
+    for (uint32_t i = 1; i < nest->count; i++)
+        differ |= range[i].lo != range[0].lo || range[i].hi != range[0].hi;
+    if (!differ)
+        return NULL;
+    for (uint32_t c = 0; c < r->conditions; c++)
+        nest->handled[c] |= decides[c];
+    return range;
+}
+
+/* The points in `pick` for one run of values of the index. */
+static void open_segment(struct builder *b, struct nest *nest, uint32_t level, const struct point *point,
+                         struct range run, uint32_t count, const uint32_t *pick, const struct lvalue **acc)
+{
+    const struct kindex *index = nest->reduce->index[level];
+    struct nest part = *nest;
+    part.count = count;
+    struct point *p = ARENA_ARRAY(b->arena, struct point, count);
+    const struct lvalue **sum = ARENA_ARRAY(b->arena, const struct lvalue *, count);
+    for (uint32_t i = 0; i < count; i++) {
+        p[i] = point[pick[i]];
+        sum[i] = acc[pick[i]];
+    }
+    if (run.hi - run.lo == 1) {
+        struct lindex to = {.base = affine_constant(run.lo)};
+        open_level(b, &part, level + 1, bind_all(b, &part, p, index, to), sum, NULL);
+    } else {
+        const struct lterm *var = term_var(b, index->name, run.lo, run.hi - 1);
+        struct laffine lo = affine_constant(run.lo), hi = affine_constant(run.hi);
+        struct lcarried *carried = ARENA_ARRAY(b->arena, struct lcarried, count);
+        for (uint32_t i = 0; i < count; i++) {
+            carried[i].first = sum[i];
+            sum[i] = carried[i].phi = value_phi(b, sum[i]->type, sum[i]->width);
+        }
+        struct loop_frame frame = loop_open(b, var, &lo, 1, &hi, 1);
+        struct lindex to = {.base = affine_term(b, var, 1)};
+        open_level(b, &part, level + 1, bind_all(b, &part, p, index, to), sum, NULL);
+        for (uint32_t i = 0; i < count; i++) {
+            carried[i].next = sum[i];
+            sum[i] = carried[i].phi;
+        }
+        loop_close(b, &frame, count, carried);
+    }
+    for (uint32_t i = 0; i < count; i++)
+        acc[pick[i]] = sum[i];
+}
+
+static void open_segments(struct builder *b, struct nest *nest, uint32_t level, const struct point *point,
+                          const struct range *range, const struct lvalue **acc)
+{
+    uint32_t *pick = ARENA_ARRAY(b->arena, uint32_t, nest->count);
+    int64_t end = nest->reduce->index[level]->extent;
+    for (struct range run = {0, 0}; run.lo < end; run.lo = run.hi) {
+        uint32_t count = 0;
+        run.hi = end;
+        for (uint32_t i = 0; i < nest->count; i++) {
+            const int64_t edge[] = {range[i].lo, range[i].hi};
+            for (int k = 0; k < 2; k++)
+                if (edge[k] > run.lo && edge[k] < run.hi)
+                    run.hi = edge[k];
+            if (range[i].lo <= run.lo && run.lo < range[i].hi)
+                pick[count++] = i;
+        }
+        if (count)
+            open_segment(b, nest, level, point, run, count, pick, acc);
+    }
+}
+
+static void open_level(struct builder *b, struct nest *nest, uint32_t level, const struct point *point,
                        const struct lvalue **acc, const struct lvalue **at)
 {
     const struct kreduce *r = nest->reduce;
@@ -378,6 +493,12 @@ static void open_level(struct builder *b, struct nest *nest, uint32_t level, con
     struct point *bound = bind_all(b, nest, point, index, (struct lindex){.base = affine_term(b, var, 1)});
     bool *outer_handled = ARENA_ARRAY(b->arena, bool, r->conditions + 1);
     memcpy(outer_handled, nest->handled, r->conditions * sizeof *outer_handled);
+    struct range *range = at ? NULL : ranges_of_points(b, nest, level, var, bound);
+    if (range) {
+        open_segments(b, nest, level, point, range, acc);
+        memcpy(nest->handled, outer_handled, r->conditions * sizeof *outer_handled);
+        return;
+    }
     bounds_from_conditions(b, nest, level, var, bound, lo, &los, hi, &his);
 
     uint32_t sets = at ? 2 : 1, carries = nest->count * sets;

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-enum { ELEMENTWISE_VECTORS = 4, LARGEST_CODE = 2048 };
+enum { ELEMENTWISE_VECTORS = 4, LARGEST_CODE = 2048, LARGEST_WHOLE = 16 };
 
 /* ---- lanes ---- */
 
@@ -123,44 +123,69 @@ static bool may_tile(const struct survey *s, uint32_t d, int lane_dim)
            (s->dim[d].extent == 1 || !(s->conditioned >> d & 1));
 }
 
-static void choose_tile(struct survey *s, int lane_dim, const struct ktarget *target)
+/* Dims of a weight's gradient (a kernel's taps) that a tile may take as a whole though conditions depend on them: which
+ * tap has a term at which position is known then, and the positions' loop is cut where that changes. */
+static uint32_t whole_dims(const struct survey *s)
+{
+    uint32_t dims = 0;
+    for (uint32_t d = 0; s->tree && d < s->dims; d++)
+        if (s->dim[d].extent > 1 && s->dim[d].extent <= LARGEST_WHOLE && (s->conditioned & ~s->tied) >> d & 1)
+            dims |= 1u << d;
+    return dims;
+}
+
+struct best_tile {
+    double cost; /* negative: none yet */
+    int64_t tile[MAX_DIMS];
+};
+
+/* Tiles of all sizes along dims x and y and of one to six vectors, with the dims of `whole` as a whole. */
+static void try_tiles(struct survey *s, int lane_dim, const struct ktarget *target, uint32_t x, uint32_t y,
+                      uint32_t whole, struct best_tile *best)
 {
     static const int64_t sizes[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 24};
     enum { SIZES = sizeof sizes / sizeof *sizes };
     uint32_t width = target->lanes;
     bool lanes_stored = lane_dim >= 0 && !(s->tree && (uint32_t)lane_dim == s->tree_dim);
-    int64_t best_tile[MAX_DIMS];
-    double best = -1;
-    /* up to two dims beside the lanes */
+    for (int i = 0; i < SIZES && sizes[i] <= s->dim[x].extent; i++)
+        for (int j = 0; j < (x == y ? 1 : SIZES) && sizes[j] <= s->dim[y].extent; j++)
+            for (int v = 0; v < (lanes_stored ? 6 : 1); v++) {
+                for (uint32_t d = 0; d < s->dims; d++)
+                    s->dim[d].tile = s->dim[d].window || whole >> d & 1 ? s->dim[d].extent : 1;
+                s->dim[x].tile = sizes[i];
+                if (y != x)
+                    s->dim[y].tile = sizes[j];
+                if (lane_dim >= 0) {
+                    int64_t vectors = (s->dim[lane_dim].extent + width - 1) / width;
+                    if (v >= vectors && v)
+                        continue;
+                    s->dim[lane_dim].tile = (int64_t)(v + 1) * width;
+                }
+                double cost = tile_cost(s, lane_dim, target);
+                if (cost < 0 || (best->cost >= 0 && cost >= best->cost * 0.9999))
+                    continue;
+                best->cost = cost;
+                for (uint32_t d = 0; d < s->dims; d++)
+                    best->tile[d] = s->dim[d].tile;
+            }
+}
+
+static void choose_tile(struct survey *s, int lane_dim, const struct ktarget *target)
+{
+    struct best_tile best = {.cost = -1};
+    uint32_t whole = whole_dims(s);
+    /* up to two dims beside the lanes and whole ones */
     for (uint32_t x = 0; x < s->dims; x++)
         for (uint32_t y = x; y < s->dims; y++) {
             if (!may_tile(s, x, lane_dim) || !may_tile(s, y, lane_dim))
                 continue;
-            for (int i = 0; i < SIZES && sizes[i] <= s->dim[x].extent; i++)
-                for (int j = 0; j < (x == y ? 1 : SIZES) && sizes[j] <= s->dim[y].extent; j++)
-                    for (int v = 0; v < (lanes_stored ? 6 : 1); v++) {
-                        for (uint32_t d = 0; d < s->dims; d++)
-                            s->dim[d].tile = s->dim[d].window ? s->dim[d].extent : 1;
-                        s->dim[x].tile = sizes[i];
-                        if (y != x)
-                            s->dim[y].tile = sizes[j];
-                        if (lane_dim >= 0) {
-                            int64_t vectors = (s->dim[lane_dim].extent + width - 1) / width;
-                            if (v >= vectors && v)
-                                continue;
-                            s->dim[lane_dim].tile = (int64_t)(v + 1) * width;
-                        }
-                        double cost = tile_cost(s, lane_dim, target);
-                        if (cost < 0 || (best >= 0 && cost >= best * 0.9999))
-                            continue;
-                        best = cost;
-                        for (uint32_t d = 0; d < s->dims; d++)
-                            best_tile[d] = s->dim[d].tile;
-                    }
+            try_tiles(s, lane_dim, target, x, y, 0, &best);
+            for (uint32_t w = whole; w; w = (w - 1) & whole) /* every subset */
+                try_tiles(s, lane_dim, target, x, y, w, &best);
         }
-    if (best >= 0)
+    if (best.cost >= 0)
         for (uint32_t d = 0; d < s->dims; d++)
-            s->dim[d].tile = best_tile[d];
+            s->dim[d].tile = best.tile[d];
 }
 
 /* Elementwise: a few vectors at a time; where a store lies across the lanes, a square that can be transposed. */

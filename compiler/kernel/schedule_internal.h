@@ -29,6 +29,7 @@ struct survey {
     struct dim dim[MAX_DIMS];
     struct access access[MAX_LOADS];
     uint32_t conditioned; /* dims that the condition of a sum depends on: bounds of loops while their tile is 1 */
+    uint32_t tied;        /* of these: some condition depends on another dim too */
     int64_t heaviest;  /* weight of the innermost loop */
     int64_t terms;     /* multiply-adds of one innermost iteration */
     int64_t operators; /* of one point, reductions' bodies and lets counted once */

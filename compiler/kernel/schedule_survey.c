@@ -169,8 +169,10 @@ static void look_at(struct survey *s, const struct kexpr *expr, const struct mea
             m = bind(s, m, r->index[i], dims, dims);
         }
         for (uint32_t i = 0; i < r->conditions; i++) {
-            uint32_t unit;
-            s->conditioned |= dims_of(r->condition[i].value, m, &unit);
+            uint32_t unit, dims = dims_of(r->condition[i].value, m, &unit);
+            s->conditioned |= dims;
+            if (dims & (dims - 1))
+                s->tied |= dims;
         }
         if (inside > s->heaviest) {
             s->heaviest = inside;

@@ -148,6 +148,32 @@ static void conv_dw(struct text *out, const struct shape *s)
                 s->b, s->a, s->a, N, s->c, z, z, N, s->c, s->b, N, s->c, s->b, z, z);
 }
 
+/* The same with padding, odd kernels of 3, 5 and 7, stride 1 or 2, and momentum. */
+static void conv_dw_padded(struct text *out, const struct shape *s)
+{
+    int N = s->capacity, K = 3 + 2 * (s->c % 3), p = K / 2, step = 1 + (s->a + s->b) % 2, z = (s->a + 2 * p - K) / step + 1;
+    begin(out, s, 4);
+    place(out, "state", f(out, "X: f32[%d, %d, %d, %d] " IMAGES, s->b, s->a, s->a, N), 0);
+    place(out, "state", f(out, "dZ: f32[%d, %d, %d, %d] " IMAGES, s->c, z, z, N), 1);
+    place(out, "state", f(out, "W: f32[%d, %d, %d, %d]", s->c, s->b, K, K), 2);
+    place(out, "state", f(out, "V: f32[%d, %d, %d, %d]", s->c, s->b, K, K), 3);
+    text_printf(out,
+                "  kernel c.dw(X: f32[%d, %d, %d, %d] " IMAGES ", dZ: f32[%d, %d, %d, %d] " IMAGES
+                ", inout V: f32[%d, %d, %d, %d], inout W: f32[%d, %d, %d, %d], live: i32 <= %d, lr: f32) {\n",
+                s->b, s->a, s->a, N, s->c, z, z, N, s->c, s->b, K, K, s->c, s->b, K, K, N);
+    text_printf(out,
+                "    let g[o < %d, c < %d, i < %d, j < %d] = sum.tree(m < live: sum.fma(y < %d, x < %d |"
+                " 0 <= %d * y + i - %d < %d, 0 <= %d * x + j - %d < %d from 0.0:"
+                " dZ[o, y, x, m], X[c, %d * y + i - %d, %d * x + j - %d, m]))\n",
+                s->c, s->b, K, K, z, z, step, p, s->a, step, p, s->a, step, p, step, p);
+    text_printf(out,
+                "    let v[o < %d, c < %d, i < %d, j < %d] = fma(0.9, V[o, c, i, j], g[o, c, i, j])\n"
+                "    V[o, c, i, j] = select(abs(v[o, c, i, j]) < 1e-30, 0.0, v[o, c, i, j])\n"
+                "    W[o, c, i, j] = fma(-lr, V[o, c, i, j], W[o, c, i, j])\n  }\n"
+                "  call c.dw(X, dZ, V, W, live = live, lr = lr)\n}\n",
+                s->c, s->b, K, K);
+}
+
 /* gradient of overlapping, padded pooling: 3 x 3, stride 2, padding 1; and of the plain 2 x 2 one over odd extents */
 static void unpool(struct text *out, const struct shape *s)
 {
@@ -291,6 +317,6 @@ const struct family families[] = {
     {"linear_db", linear_db}, {"conv_pool", conv_pool},     {"conv_padded", conv_padded},
     {"conv_dw", conv_dw},     {"unpool", unpool},           {"gather", gather},
     {"loss", loss},           {"reuse", reuse},             {"dependent", dependent},
-    {"probabilities", family_probabilities},
+    {"probabilities", family_probabilities}, {"conv_dw_padded", conv_dw_padded},
 };
 const int family_count = sizeof families / sizeof *families;

@@ -270,6 +270,7 @@ FAMILY(9)
 FAMILY(10)
 FAMILY(11)
 FAMILY(12)
+FAMILY(13)
 
 static uint32_t depth_of(const struct lblock *block)
 {
@@ -301,16 +302,50 @@ static void test_sums_ahead(void)
     arena_deinit(&arena);
 }
 
+static uint32_t statements_of(const struct lblock *block, enum lstatement_kind kind, enum kop kop)
+{
+    uint32_t n = 0;
+    for (size_t i = 0; i < block->list.count; i++) {
+        const struct lstatement *s = block->list.at[i];
+        n += s->kind == kind && (kind != LS_DEFINE || (s->value->op == LO_KOP && s->value->kop == kop));
+        n += statements_of(&s->body, kind, kop) + statements_of(&s->otherwise, kind, kop);
+    }
+    return n;
+}
+
+/* A tile of taps whose border positions are known: loops of positions are cut where the taps that have a term change, and
+ * nothing is tested. Tap j of 3 with padding 1: two at the first position, three in the loop, two at the last one. */
+static void test_borders(void)
+{
+    static const struct ktarget target = {
+        .lanes = 16, .registers = 32, .fma = true, .masks = true, .l1_bytes = 32768, .l2_bytes = 1 << 20};
+    struct arena arena;
+    arena_init(&arena, NULL);
+    struct kprogram *program = parse(
+        &arena, "program @p {\n arith fma\n memory 100000\n state X: f32[9, 16] at 0\n state Z: f32[9, 16] at 4096\n"
+                " arena G: f32[3] at 8192\n"
+                " kernel g(X: f32[9, 16], Z: f32[9, 16]) -> (G: f32[3]) {\n"
+                "  G[j] = sum.tree(m < 16: sum.fma(x < 9 | 0 <= x + j - 1 < 9 from 0.0: Z[x, m], X[x + j - 1, m]))\n"
+                "  schedule lanes m; tile j 3\n }\n call g(X, Z, G)\n}\n");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(program);
+    const struct lblock *body = &kernel_to_loops(&arena, program, program->kernels.at[0], &target)->body;
+    CU_ASSERT_EQUAL(statements_of(body, LS_DEFINE, KX_FMA), 7);
+    CU_ASSERT_EQUAL(statements_of(body, LS_FOR, KX_FMA), 1);
+    CU_ASSERT_EQUAL(statements_of(body, LS_IF, KX_FMA), 0);
+    arena_deinit(&arena);
+}
+
 int main(void)
 {
     static void (*const tests[])(void) = {test_0, test_1, test_2, test_3, test_4, test_5,
-                                         test_6, test_7, test_8, test_9, test_10, test_11, test_12};
+                                         test_6, test_7, test_8, test_9, test_10, test_11, test_12, test_13};
     if (CU_initialize_registry() != CUE_SUCCESS)
         return 1;
     CU_pSuite suite = CU_add_suite("machine code equals the interpreter", NULL, NULL);
     for (int i = 0; i < family_count; i++)
         CU_add_test(suite, families[i].name, tests[i]);
     CU_add_test(suite, "sums ahead", test_sums_ahead);
+    CU_add_test(suite, "borders", test_borders);
     CU_basic_set_mode(CU_BRM_VERBOSE);
     CU_basic_run_tests();
     unsigned failures = CU_get_number_of_failures();
