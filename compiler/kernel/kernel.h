@@ -197,7 +197,8 @@ struct kschedule {
     VEC(const char *) unroll;      /* reduction indices unrolled in full */
     VEC(struct kschedule_name) written; /* where the text says the names above, told apart by address; for messages */
     VEC(const char *) prefetch;    /* inout buffers whose next tile is prefetched for writing */
-    const char *parallel;          /* this index is split over the threads; NULL: thread 0 alone does it */
+    VEC(const char *) parallel;    /* the tiles of these indices, as one sequence, are split over the threads; none:
+                                      thread 0 alone does all */
 };
 
 struct kernel {

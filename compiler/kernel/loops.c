@@ -12,7 +12,10 @@ struct nest {
     const struct kstatement *const *store;
     uint32_t stores, rank;
     const struct kindex *index[KERNEL_MAX_RANK]; /* of the first store, loops outside in */
-    int64_t tile[KERNEL_MAX_RANK];
+    int64_t tile[KERNEL_MAX_RANK], tiles[KERNEL_MAX_RANK];
+    bool shared[KERNEL_MAX_RANK];           /* its tiles are split over the threads */
+    struct laffine number[KERNEL_MAX_RANK]; /* of a shared index: the tile's, once the parallel loop is open */
+    bool open;                              /* it is */
     struct tile_index bound[KERNEL_MAX_RANK];
 };
 
@@ -269,25 +272,52 @@ static void enter_tile(struct builder *b, struct nest *nest, uint32_t level, str
     open_level(b, nest, level + 1);
 }
 
-/* if (tile < whole) a whole tile, else the edge */
-static void enter_either(struct builder *b, struct nest *nest, uint32_t level, const struct lterm *var, int64_t whole)
+/* A tile whose number is known: if (number < whole) a whole one, else the edge. */
+static void enter_either(struct builder *b, struct nest *nest, uint32_t level)
 {
-    int64_t tile = nest->tile[level], extent = nest->index[level]->extent;
-    struct laffine number = affine_term(b, var, 1);
-    const struct lvalue *is_whole = value_binary(b, KX_LT, KT_BOOL, value_integer(b, &number),
+    int64_t tile = nest->tile[level], extent = nest->index[level]->extent, whole = extent / tile;
+    struct laffine base = affine_scale(b, &nest->number[level], tile);
+    if (extent % tile == 0) {
+        enter_tile(b, nest, level, base, tile);
+        return;
+    }
+    const struct lvalue *is_whole = value_binary(b, KX_LT, KT_BOOL, value_integer(b, &nest->number[level]),
                                                  value_i32(b, (int32_t)whole));
     struct lstatement *branch = loops_emit(b, LS_IF);
     branch->value = is_whole;
     struct lblock *outer = b->block;
     size_t mark = scope_open(b);
     b->block = &branch->body;
-    enter_tile(b, nest, level, affine_term(b, var, tile), tile);
+    enter_tile(b, nest, level, base, tile);
     scope_close(b, mark);
     mark = scope_open(b);
     b->block = &branch->otherwise;
     enter_tile(b, nest, level, affine_constant(whole * tile), extent % tile);
     scope_close(b, mark);
     b->block = outer;
+}
+
+/* One loop over the tiles of all shared indices, the last one fastest. */
+static void open_parallel(struct builder *b, struct nest *nest, uint32_t level)
+{
+    int64_t all = 1, behind = 1;
+    for (uint32_t l = level; l < nest->rank; l++)
+        all *= nest->shared[l] ? nest->tiles[l] : 1;
+    struct laffine zero = affine_constant(0), end = affine_constant(all);
+    const struct lterm *var = term_var(b, nest->index[level]->name, 0, all - 1);
+    struct loop_frame frame = loop_open(b, var, &zero, 1, &end, 1);
+    frame.loop->parallel = true;
+    struct laffine number = affine_term(b, var, 1);
+    for (uint32_t l = nest->rank; l-- > level;)
+        if (nest->shared[l]) {
+            struct laffine at = affine_div(b, &number, behind);
+            nest->number[l] = affine_mod(b, &at, nest->tiles[l]);
+            behind *= nest->tiles[l];
+        }
+    nest->open = true;
+    enter_either(b, nest, level);
+    nest->open = false;
+    loop_close(b, &frame, 0, NULL);
 }
 
 static void open_level(struct builder *b, struct nest *nest, uint32_t level)
@@ -298,22 +328,16 @@ static void open_level(struct builder *b, struct nest *nest, uint32_t level)
     }
     const struct kindex *index = nest->index[level];
     int64_t tile = nest->tile[level], extent = index->extent, whole = extent / tile, edge = extent % tile;
-    bool parallel = is_named(index->name, b->parallel);
     nest->bound[level].name = index->name;
     nest->bound[level].lanes = is_named(index->name, b->kernel->schedule.lanes);
-    struct laffine zero = affine_constant(0);
-    if (parallel && whole + (edge != 0) > 1) {
-        const struct lterm *var = term_var(b, index->name, 0, whole + (edge != 0) - 1);
-        struct laffine end = affine_constant(whole + (edge != 0));
-        struct loop_frame frame = loop_open(b, var, &zero, 1, &end, 1);
-        frame.loop->parallel = true;
-        if (edge)
-            enter_either(b, nest, level, var, whole);
+    if (nest->shared[level]) {
+        if (nest->open)
+            enter_either(b, nest, level);
         else
-            enter_tile(b, nest, level, affine_term(b, var, tile), tile);
-        loop_close(b, &frame, 0, NULL);
+            open_parallel(b, nest, level);
         return;
     }
+    struct laffine zero = affine_constant(0);
     if (whole > 1) {
         const struct lterm *var = term_var(b, index->name, 0, whole - 1);
         struct laffine end = affine_constant(whole);
@@ -366,7 +390,10 @@ static void lower_nest(struct builder *b, const struct kstatement *const *store,
                 tile = b->lanes;
         }
         nest.tile[l] = tile < 1 ? 1 : tile > room ? room : tile;
-        parallel |= is_named(index->name, b->parallel) && nest.tile[l] < index->extent;
+        nest.tiles[l] = (index->extent + nest.tile[l] - 1) / nest.tile[l];
+        for (size_t i = 0; b->parallel && i < b->kernel->schedule.parallel.count; i++)
+            nest.shared[l] |= nest.tiles[l] > 1 && is_named(index->name, b->kernel->schedule.parallel.at[i]);
+        parallel |= nest.shared[l];
     }
     struct lblock *outer = b->block;
     size_t mark = scope_open(b);
@@ -390,8 +417,7 @@ struct lkernel *kernel_to_loops(struct arena *arena, const struct kprogram *prog
                         .version = ARENA_ARRAY(arena, uint32_t, kernel->buffers.count + 1)};
     struct loops_nest *nest;
     uint32_t nests = loops_nests(arena, kernel, &nest);
-    if (loops_are_independent(nest, nests)) /* else a nest could read what another thread has not written yet */
-        b.parallel = kernel->schedule.parallel;
+    b.parallel = loops_are_independent(nest, nests); /* else one could read what another thread has not written yet */
     for (uint32_t i = 0; i < nests; i++)
         lower_nest(&b, nest[i].store, nest[i].stores);
     return out;

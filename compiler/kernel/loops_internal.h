@@ -60,7 +60,7 @@ struct builder {
     VEC(struct memo_entry) memo;
     uint32_t *bucket; /* MEMO_BUCKETS, entry number + 1 */
     uint32_t *version; /* per buffer: stores so far */
-    const char *parallel; /* index whose loop is split over the threads; NULL: none */
+    bool parallel; /* the nests are split over the threads as the schedule says */
     struct spread spread; /* for the next sum over one index; rows 0: nothing */
 };
 

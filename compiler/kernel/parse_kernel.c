@@ -202,14 +202,14 @@ static bool parse_clause(struct kparser *p, struct kschedule *schedule)
     const char *name;
     if (kparse_accept_word(p, "lanes"))
         return (schedule->lanes = parse_scheduled(p, schedule, "an index variable")) != NULL;
-    if (kparse_accept_word(p, "parallel"))
-        return (schedule->parallel = parse_scheduled(p, schedule, "an index variable")) != NULL;
     if (kparse_accept_word(p, "tile"))
         PARSE_LIST(p, &schedule->tile, size, parse_tile(p, schedule, &size));
     else if (kparse_accept_word(p, "order"))
         PARSE_LIST(p, &schedule->order, name, name = parse_scheduled(p, schedule, "an index variable"));
     else if (kparse_accept_word(p, "unroll"))
         PARSE_LIST(p, &schedule->unroll, name, name = parse_scheduled(p, schedule, "an index variable"));
+    else if (kparse_accept_word(p, "parallel"))
+        PARSE_LIST(p, &schedule->parallel, name, name = parse_scheduled(p, schedule, "an index variable"));
     else if (kparse_accept_word(p, "prefetch"))
         PARSE_LIST(p, &schedule->prefetch, name, name = parse_scheduled(p, schedule, "a buffer"));
     else {

@@ -183,7 +183,7 @@ static void print_schedule(const struct kschedule *schedule, struct text *out)
     print_names("order", schedule->order.at, schedule->order.count, &separator, out);
     print_names("unroll", schedule->unroll.at, schedule->unroll.count, &separator, out);
     print_names("prefetch", schedule->prefetch.at, schedule->prefetch.count, &separator, out);
-    print_names("parallel", &schedule->parallel, schedule->parallel != NULL, &separator, out);
+    print_names("parallel", schedule->parallel.at, schedule->parallel.count, &separator, out);
 }
 
 void kernel_print_kernel(const struct kernel *kernel, struct text *out)

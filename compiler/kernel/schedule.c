@@ -2,13 +2,20 @@
  *
  * Lanes: the index whose neighbours lie side by side in most of the memory that the kernel touches. Tile: among the
  * tiles whose accumulators, operands and one broadcast fit into the registers, the one that needs the fewest cycles for
- * the whole extents, edges included, by counting multiply-adds and loads of the innermost loop. Parallel: the index with
- * the most even split. Nothing here can change a bit. */
+ * the whole extents, edges included, by counting multiply-adds and loads of the innermost loop. Parallel: the indices
+ * whose tiles, as one sequence, leave the busiest thread the least to compute and to read. Nothing here can change a
+ * bit. */
 #include "schedule_internal.h"
 
 #include <string.h>
 
-enum { ELEMENTWISE_VECTORS = 4, LARGEST_CODE = 2048, LARGEST_WHOLE = 16 };
+enum {
+    ELEMENTWISE_VECTORS = 4,
+    LARGEST_CODE = 2048,
+    LARGEST_WHOLE = 16,
+    MOST_SPLIT = 3,
+    CACHE_BYTES_PER_CYCLE = 16
+};
 
 /* ---- lanes ---- */
 
@@ -86,6 +93,20 @@ static bool fits_panels(const struct survey *s, uint32_t lane_dim)
             const struct kdigit *g = &a->buffer->layout.digit[k];
             if (g->stride == 1 && g->div <= 1 && g->mod && g->mod % s->dim[lane_dim].tile &&
                 s->dim[lane_dim].tile % g->mod)
+                return false;
+        }
+    }
+    return true;
+}
+
+/* Whether the lanes of a tile lie side by side in all that it touches. */
+static bool inside_panels(const struct survey *s, uint32_t lane_dim)
+{
+    for (uint32_t i = 0; i < s->accesses; i++) {
+        const struct access *a = &s->access[i];
+        for (uint32_t k = 0; k < a->buffer->layout.count; k++) {
+            const struct kdigit *g = &a->buffer->layout.digit[k];
+            if (a->step[lane_dim] == 1 && g->stride == 1 && g->mod && s->dim[lane_dim].tile > g->mod)
                 return false;
         }
     }
@@ -188,12 +209,21 @@ static void choose_tile(struct survey *s, int lane_dim, const struct ktarget *ta
             s->dim[d].tile = best.tile[d];
 }
 
-/* Elementwise: a few vectors at a time; where a store lies across the lanes, a square that can be transposed. */
+/* Elementwise: a few vectors side by side in memory, whole windows of pooling; where a store lies across the lanes, a
+ * square that can be transposed. */
 static void choose_elementwise_tile(struct survey *s, int lane_dim, const struct ktarget *target)
 {
     if (lane_dim < 0)
         return;
-    s->dim[lane_dim].tile = ELEMENTWISE_VECTORS * (int64_t)target->lanes;
+    int64_t vectors = ELEMENTWISE_VECTORS;
+    for (uint32_t d = 0; d < s->dims; d++)
+        if ((int)d != lane_dim && !s->dim[d].window && s->dim[d].period <= s->dim[d].extent) {
+            s->dim[d].tile = s->dim[d].period;
+            vectors /= s->dim[d].period;
+        }
+    do
+        s->dim[lane_dim].tile = (vectors > 1 ? vectors : 1) * (int64_t)target->lanes;
+    while (!inside_panels(s, (uint32_t)lane_dim) && (vectors /= 2) > 0);
     for (uint32_t i = 0; i < s->accesses; i++) {
         const struct access *a = &s->access[i];
         if (!a->store || a->step[lane_dim] < 2)
@@ -222,31 +252,75 @@ static void limit_code(struct survey *s, int lane_dim, const struct ktarget *tar
 
 /* ---- threads ---- */
 
-static double evenness(int64_t tiles)
+/* A way to split: tiles of some dims, outermost first, as one sequence of which each thread takes a run. */
+struct split {
+    uint32_t dims, dim[MAX_DIMS];
+};
+
+static int64_t tiles_of(const struct dim *dim)
 {
-    double sum = 0;
-    for (int64_t threads = 2; threads <= 8; threads *= 2) {
-        int64_t most = (tiles + threads - 1) / threads;
-        sum += (double)tiles / (double)(most * threads);
-    }
-    return sum;
+    return (dim->extent + dim->tile - 1) / dim->tile;
 }
 
-static const char *choose_parallel(const struct survey *s)
+/* Cycles of the busiest of `threads` threads: its share of the arithmetic, and the memory that it touches. */
+static double split_cost(const struct survey *s, const struct split *split, uint32_t lanes, int64_t threads)
 {
-    const char *best = NULL;
-    double most = 0;
+    double touched[MAX_DIMS], cycles = (double)(s->heaviest > 1 ? s->heaviest * s->terms : s->accesses) / lanes;
+    int64_t tiles = 1;
     for (uint32_t d = 0; d < s->dims; d++) {
-        const struct dim *dim = &s->dim[d];
-        int64_t tiles = (dim->extent + dim->tile - 1) / dim->tile;
-        if (dim->window || (s->tree && d == s->tree_dim) || tiles < 2)
-            continue;
-        if (evenness(tiles) > most * 1.001) {
-            most = evenness(tiles);
-            best = dim->name;
-        }
+        touched[d] = 1;
+        cycles *= s->dim[d].window || d == s->tree_dim ? 1 : (double)s->dim[d].extent;
     }
-    return best;
+    for (uint32_t i = 0; i < split->dims; i++)
+        tiles *= tiles_of(&s->dim[split->dim[i]]);
+    int64_t run = (tiles + threads - 1) / threads;
+    cycles *= (double)run / (double)tiles;
+    for (uint32_t i = split->dims; i-- > 0;) { /* the part of each dim's tiles that a run visits */
+        int64_t there = tiles_of(&s->dim[split->dim[i]]);
+        touched[split->dim[i]] = run < there ? (double)run / (double)there : 1;
+        run = (run + there - 1) / there;
+    }
+    for (uint32_t i = 0; i < s->accesses; i++) {
+        const struct access *a = &s->access[i];
+        double bytes = a->buffer->type == KT_U8 ? 1 : 4;
+        for (uint32_t d = 0; d < s->dims; d++)
+            bytes *= a->dims >> d & 1 ? touched[d] : 1;
+        for (uint32_t d = 0; d < a->buffer->rank; d++)
+            bytes *= (double)(a->buffer->extent[d] > 0 ? a->buffer->extent[d] : 1);
+        cycles += bytes / CACHE_BYTES_PER_CYCLE;
+    }
+    return cycles;
+}
+
+/* Among all ways to split the one with the least cost, over several numbers of threads: the machine that compiles need
+ * not be the one that runs. */
+static void choose_parallel(struct survey *s, const uint32_t *order, uint32_t count, uint32_t lanes,
+                            struct kschedule *out)
+{
+    static const int64_t threads[] = {2, 3, 4, 6, 8};
+    struct split best = {0};
+    double least = 0;
+    for (uint32_t subset = 1; subset < 1u << count; subset++) {
+        struct split split = {0};
+        bool splits = true;
+        for (uint32_t i = 0; i < count; i++)
+            if (subset >> i & 1) {
+                splits &= tiles_of(&s->dim[order[i]]) > 1;
+                split.dim[split.dims++] = order[i];
+            }
+        if (!splits || split.dims > MOST_SPLIT)
+            continue;
+        double cost = 0;
+        for (size_t t = 0; t < sizeof threads / sizeof *threads; t++)
+            cost += split_cost(s, &split, lanes, threads[t]) * (double)threads[t];
+        cost *= 1 + 0.01 * split.dims;
+        if (best.dims && cost >= least)
+            continue;
+        least = cost;
+        best = split;
+    }
+    for (uint32_t i = 0; i < best.dims; i++)
+        vec_push(s->arena, &out->parallel, s->dim[best.dim[i]].name);
 }
 
 /* ---- a kernel ---- */
@@ -270,15 +344,18 @@ static void schedule_kernel(struct arena *arena, struct kernel *kernel, const st
     limit_code(s, lane_dim, target);
     for (uint32_t i = 0; i < stores; i++)
         survey_unroll_windows(s, store[i]->value, out);
-    if (independent)
-        out->parallel = choose_parallel(s);
     /* loops: the lanes' tiles outermost, so that their panel stays in the cache; what is tiled for reuse innermost */
+    uint32_t order[MAX_DIMS], count = 0;
     if (lane_dim >= 0 && !tree_lanes)
-        vec_push(arena, &out->order, s->dim[lane_dim].name);
+        order[count++] = (uint32_t)lane_dim;
     for (int tiled = 0; tiled < 2; tiled++)
         for (uint32_t d = 0; d < s->dims; d++)
             if ((int)d != lane_dim && !s->dim[d].window && d != s->tree_dim && (s->dim[d].tile > 1) == tiled)
-                vec_push(arena, &out->order, s->dim[d].name);
+                order[count++] = d;
+    for (uint32_t i = 0; i < count; i++)
+        vec_push(arena, &out->order, s->dim[order[i]].name);
+    if (independent)
+        choose_parallel(s, order, count, target->lanes, out);
     for (uint32_t d = 0; d < s->dims; d++)
         if (!s->dim[d].window && d != s->tree_dim && s->dim[d].tile > 1)
             vec_push(arena, &out->tile, (struct ktile){s->dim[d].name, s->dim[d].tile});

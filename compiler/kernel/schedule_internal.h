@@ -12,6 +12,7 @@ struct dim {
     int64_t extent;
     bool window;
     int64_t tile;
+    int64_t period; /* of what is read along it: pixels of one window of pooling differ by less; 1: none */
 };
 
 struct access { /* a load or store of the innermost loop */

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { LARGEST_WINDOW = 9 };
+enum { LARGEST_WINDOW = 9, LARGEST_PERIOD = 4 };
 
 /* What an index variable means here: which dims it moves with, and whether by exactly one step of one. */
 struct meaning {
@@ -42,12 +42,20 @@ static int add_dim(struct survey *s, const char *name, int64_t extent, bool wind
     int d = find_dim(s, name);
     if (d >= 0 || s->dims == MAX_DIMS)
         return d;
-    s->dim[s->dims] = (struct dim){name, extent, window, window ? extent : 1};
+    s->dim[s->dims] = (struct dim){name, extent, window, window ? extent : 1, 1};
     return (int)s->dims++;
 }
 
+/* Notes that neighbours along the dims of `index` / `by` share what is read. */
+static void note_period(struct survey *s, uint32_t dims, const struct kexpr *by)
+{
+    for (uint32_t d = 0; d < s->dims; d++)
+        if (dims == 1u << d && by->op == KX_CONST_I32 && by->i32 > s->dim[d].period && by->i32 <= LARGEST_PERIOD)
+            s->dim[d].period = by->i32;
+}
+
 /* Dims that an index expression moves with; *unit: those that move it by one. */
-static uint32_t dims_of(const struct kexpr *expr, const struct meaning *m, uint32_t *unit)
+static uint32_t dims_of(struct survey *s, const struct kexpr *expr, const struct meaning *m, uint32_t *unit)
 {
     uint32_t u0 = 0, u1 = 0, d0, d1;
     switch (expr->op) {
@@ -57,19 +65,24 @@ static uint32_t dims_of(const struct kexpr *expr, const struct meaning *m, uint3
         return found ? found->dims : 0;
     }
     case KX_ADD:
-        d0 = dims_of(expr->arg[0], m, &u0);
-        d1 = dims_of(expr->arg[1], m, &u1);
+        d0 = dims_of(s, expr->arg[0], m, &u0);
+        d1 = dims_of(s, expr->arg[1], m, &u1);
         *unit = (u0 & ~d1) | (u1 & ~d0);
         return d0 | d1;
     case KX_SUB:
-        d0 = dims_of(expr->arg[0], m, &u0);
-        d1 = dims_of(expr->arg[1], m, &u1);
+        d0 = dims_of(s, expr->arg[0], m, &u0);
+        d1 = dims_of(s, expr->arg[1], m, &u1);
         *unit = u0 & ~d1;
         return d0 | d1;
+    case KX_DIV:
+        *unit = 0;
+        d0 = dims_of(s, expr->arg[0], m, &u0);
+        note_period(s, d0 & u0, expr->arg[1]);
+        return d0;
     default: {
         uint32_t all = 0;
         for (uint32_t i = 0; i < expr->count; i++)
-            all |= dims_of(expr->arg[i], m, &u0);
+            all |= dims_of(s, expr->arg[i], m, &u0);
         *unit = 0;
         return all;
     }
@@ -129,7 +142,7 @@ static void look_at(struct survey *s, const struct kexpr *expr, const struct mea
     case KX_LOAD: {
         uint32_t dims[KERNEL_MAX_RANK], unit[KERNEL_MAX_RANK];
         for (uint32_t i = 0; i < expr->count; i++) {
-            dims[i] = dims_of(expr->arg[i], m, &unit[i]);
+            dims[i] = dims_of(s, expr->arg[i], m, &unit[i]);
             if (expr->arg[i]->op != KX_INDEX)
                 look_at(s, expr->arg[i], m, weight);
         }
@@ -139,7 +152,7 @@ static void look_at(struct survey *s, const struct kexpr *expr, const struct mea
     case KX_LET: {
         const struct meaning *inner = NULL;
         for (uint32_t i = 0; i < expr->count; i++) {
-            uint32_t unit, dims = dims_of(expr->arg[i], m, &unit);
+            uint32_t unit, dims = dims_of(s, expr->arg[i], m, &unit);
             inner = bind(s, inner, expr->let->index[i], dims, unit);
         }
         int64_t operators = s->operators;
@@ -169,7 +182,7 @@ static void look_at(struct survey *s, const struct kexpr *expr, const struct mea
             m = bind(s, m, r->index[i], dims, dims);
         }
         for (uint32_t i = 0; i < r->conditions; i++) {
-            uint32_t unit, dims = dims_of(r->condition[i].value, m, &unit);
+            uint32_t unit, dims = dims_of(s, r->condition[i].value, m, &unit);
             s->conditioned |= dims;
             if (dims & (dims - 1))
                 s->tied |= dims;
@@ -248,7 +261,7 @@ struct survey *survey_kernel(struct arena *arena, const struct kernel *kernel, b
             add_dim(s, store[i]->index[k]->name, store[i]->index[k]->extent, false);
     s->tree_dim = s->dims;
     if (s->dims < MAX_DIMS)
-        s->dim[s->dims++] = (struct dim){"(tree)", 1, false, 1};
+        s->dim[s->dims++] = (struct dim){"(tree)", 1, false, 1, 1};
     for (uint32_t i = 0; i < stores; i++)
         look_at_store(s, store[i]);
     *out_stores = store;

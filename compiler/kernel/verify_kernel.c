@@ -290,8 +290,8 @@ static void check_schedule(struct kverifier *v)
         vec_push(v->arena, &buffers.list, v->kernel->buffers.at[i]->name);
     if (s->lanes)
         check_scheduled_name(v, &indices, "index", s->lanes);
-    if (s->parallel)
-        check_scheduled_name(v, &indices, "index", s->parallel);
+    for (size_t i = 0; i < s->parallel.count; i++)
+        check_scheduled_name(v, &indices, "index", s->parallel.at[i]);
     check_sizes(v, &indices, s->tile.at, s->tile.count);
     check_order(v, &indices, s->order.at, s->order.count);
     for (size_t i = 0; i < s->unroll.count; i++)
