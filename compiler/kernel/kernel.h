@@ -243,6 +243,7 @@ struct kcall {
 enum karith { KARITH_FMA, KARITH_MULADD };
 struct kprogram {
     const char *name;
+    const char *note; /* why it is as it is, for readers; NULL: none */
     enum karith arith;
     struct arena *arena;
     VEC(struct kscalar *) scalars; /* in the order of xent_call.scalar */

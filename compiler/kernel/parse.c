@@ -365,8 +365,10 @@ static bool parse_call(struct kparser *p)
 
 static bool parse_item(struct kparser *p)
 {
-    static const char *const words[] = {"arith", "memory", "flops", "scalar", "data", "state",
-                                        "arena", "const",  "fn",    "kernel", "call", "barrier"};
+    static const char *const words[] = {"note",  "arith", "memory", "flops", "scalar", "data", "state",
+                                        "arena", "const", "fn",     "kernel", "call",  "barrier"};
+    if (kparse_accept_word(p, "note"))
+        return (p->program->note = kparse_name(p, "a text in quotes")) != NULL;
     if (kparse_accept_word(p, "arith"))
         return parse_arith(p);
     if (kparse_accept_word(p, "memory"))

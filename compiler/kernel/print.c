@@ -299,7 +299,13 @@ void kernel_print_program(const struct kprogram *program, struct text *out)
 {
     text_add(out, "program @");
     ksyntax_add_name(out, program->name);
-    text_printf(out, " {\n  arith %s\n", program->arith == KARITH_FMA ? "fma" : "muladd");
+    text_add(out, " {\n");
+    if (program->note) {
+        text_add(out, "  note ");
+        ksyntax_add_name(out, program->note);
+        text_add(out, "\n");
+    }
+    text_printf(out, "  arith %s\n", program->arith == KARITH_FMA ? "fma" : "muladd");
     if (program->arena_bytes)
         text_printf(out, "  memory %lld\n", (long long)program->arena_bytes);
     if (program->flops)

@@ -76,6 +76,8 @@ static double iteration_cost(const struct survey *s, int lane_dim, uint32_t widt
         if (lane_dim >= 0 && (a->dims >> lane_dim & 1) && n > vectors)
             vectors = n;
     }
+    if (lane_dim >= 0 && points == vectors && points == steps(&s->dim[lane_dim], true, width))
+        vectors = 1; /* a single row: every vector is used once, as it is loaded */
     *out_registers = points + vectors + 1;
     double fma = (double)points * (double)(s->terms ? s->terms : 1);
     double cycles = loads / 2 > fma ? loads / 2 : fma;
@@ -155,22 +157,31 @@ static uint32_t whole_dims(const struct survey *s)
     return dims;
 }
 
+/* Vectors that a tile may have. Where there are no rows to be had, as many as hide the latency of additions. */
+static int widest_tile(const struct survey *s, int lane_dim)
+{
+    bool rows = false;
+    for (uint32_t d = 0; d < s->dims; d++)
+        rows |= (int)d != lane_dim && s->dim[d].extent > 1;
+    return lane_dim < 0 || (s->tree && (uint32_t)lane_dim == s->tree_dim) ? 1 : rows ? 6 : 8;
+}
+
 struct best_tile {
     double cost; /* negative: none yet */
     int64_t tile[MAX_DIMS];
 };
 
-/* Tiles of all sizes along dims x and y and of one to six vectors, with the dims of `whole` as a whole. */
+/* Tiles of all sizes along dims x and y and of one vector to the widest, with the dims of `whole` as a whole. */
 static void try_tiles(struct survey *s, int lane_dim, const struct ktarget *target, uint32_t x, uint32_t y,
                       uint32_t whole, struct best_tile *best)
 {
     static const int64_t sizes[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 24};
     enum { SIZES = sizeof sizes / sizeof *sizes };
     uint32_t width = target->lanes;
-    bool lanes_stored = lane_dim >= 0 && !(s->tree && (uint32_t)lane_dim == s->tree_dim);
+    int widest = widest_tile(s, lane_dim);
     for (int i = 0; i < SIZES && sizes[i] <= s->dim[x].extent; i++)
         for (int j = 0; j < (x == y ? 1 : SIZES) && sizes[j] <= s->dim[y].extent; j++)
-            for (int v = 0; v < (lanes_stored ? 6 : 1); v++) {
+            for (int v = 0; v < widest; v++) {
                 for (uint32_t d = 0; d < s->dims; d++)
                     s->dim[d].tile = s->dim[d].window || whole >> d & 1 ? s->dim[d].extent : 1;
                 s->dim[x].tile = sizes[i];

@@ -9,6 +9,7 @@
  *
  * Two groups become one only if no third stands between them. */
 #include "fuse.h"
+#include "lowered.h"
 #include "map.h"
 
 #include <string.h>
@@ -190,7 +191,7 @@ static void join_batch(struct fuser *f)
 bool pass_fuse(struct pass_context *context)
 {
     struct fuser f;
-    fuse_prepare(context->graph);
+    fuse_prepare(context->graph, lower_plan(context).features);
     init(&f, context->arena, context->graph);
     join_batch(&f);
     for (size_t i = 0; i < f.count; i++)

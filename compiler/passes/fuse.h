@@ -4,9 +4,10 @@
 
 #include "passes.h"
 
-/* fuse_prepare.c: the copies that kernels need become nodes: gather (rows of the data set), relayout (operands of
- * weight gradients with the features side by side); flatten moves in front of a preprocessing map. */
-void fuse_prepare(struct graph *graph);
+/* fuse_prepare.c: the copies that kernels need become nodes: gather (rows of the data set), relayout (an
+ * operand of a gradient with other neighbours side by side than it has; which depends on whether `features` lie in the
+ * lanes); flatten moves in front of a preprocessing map. */
+void fuse_prepare(struct graph *graph, bool features);
 /* The leaf is a data set: input or target. */
 bool fuse_is_data(const struct node *node);
 /* The value behind all views. */

@@ -7,6 +7,8 @@
 /* "l1" of "l1.weight". */
 static const char *layer_of(struct arena *arena, const struct value *weight)
 {
+    if (op_is(weight->node, "relayout"))
+        weight = weight->node->input[0];
     const char *dot = strrchr(weight->name, '.');
     return dot && strcmp(dot, ".weight") == 0 ? arena_strndup(arena, weight->name, (size_t)(dot - weight->name))
                                               : weight->name;

@@ -92,7 +92,19 @@ static struct value *relayout_of(struct graph *graph, struct value *value)
     return insert_copy(graph, "relayout", value, "t");
 }
 
-void fuse_prepare(struct graph *graph)
+/* Second operands of weight gradients need the features side by side, as they lie already where these are in the lanes;
+ * gradients over inputs then need the weights with the inputs side by side. */
+static void copy_operands(struct graph *graph, bool features)
+{
+    for (size_t i = 0; i < graph->nodes.count; i++) {
+        struct node *node = graph->nodes.at[i];
+        bool wanted = features ? op_is(node, "linear_dx") || op_is(node, "conv2d_dx") : op_is(node, "linear_dw");
+        if (wanted && !op_is(node->input[1]->node, "relayout"))
+            node->input[1] = relayout_of(graph, node->input[1]);
+    }
+}
+
+void fuse_prepare(struct graph *graph, bool features)
 {
     for (size_t i = 0; i < graph->nodes.count; i++)
         if (view_first(graph, graph->nodes.at[i]))
@@ -102,9 +114,5 @@ void fuse_prepare(struct graph *graph)
         if (node->outputs == 1 && fuse_is_data(fuse_root(node->output[0])->node))
             gather(graph, node->output[0]);
     }
-    for (size_t i = 0; i < graph->nodes.count; i++) {
-        struct node *node = graph->nodes.at[i];
-        if (op_is(node, "linear_dw") && !op_is(node->input[1]->node, "relayout"))
-            node->input[1] = relayout_of(graph, node->input[1]);
-    }
+    copy_operands(graph, features);
 }

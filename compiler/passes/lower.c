@@ -254,7 +254,11 @@ bool pass_lower(struct pass_context *context)
     program->arena = arena;
     program->arith = context->target && !context->target->fma ? KARITH_MULADD : KARITH_FMA;
     lowered->batch = context->batch;
-    lowered->capacity = (context->batch + KERNEL_TREE_GROUP - 1) / KERNEL_TREE_GROUP * KERNEL_TREE_GROUP;
+    lowered->plan = lower_plan(context);
+    lowered->capacity = context->batch;
+    if (!lowered->plan.features) /* whole vectors */
+        lowered->capacity = (context->batch + KERNEL_TREE_GROUP - 1) / KERNEL_TREE_GROUP * KERNEL_TREE_GROUP;
+    program->note = lowered->plan.why;
     struct lowerer l = {.context = context};
     places_init(&l.places, context, program, lowered);
     collect_groups(&l);

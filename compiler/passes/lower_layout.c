@@ -5,7 +5,12 @@
  *                 have one P.
  *   weights       [out, in] row by row, the row's stride an odd number of 16-float lines: columns then spread over
  *                 all sets of the cache. Other tensors are dense.
- *   transposed    (k/Q, m, k%Q): panels as wide as a tile of the weight gradient. */
+ *   transposed    (k/Q, m, k%Q): panels as wide as a tile of the weight gradient.
+ *
+ * That is with the batch in the lanes. With the features there (lower_plan.c):
+ *
+ *   activations   (m, features), images (m, y, x, c): what neighbouring lanes of a layer's outputs need is one line.
+ *   weights       (n/P, k, n%P): a tile of P outputs reads one stream. Those of convolutions (o/P, c, i, j, o%P). */
 #include "lowered.h"
 
 #include <assert.h>
@@ -80,6 +85,65 @@ struct klayout lower_layout_features(uint32_t rank, const int64_t *extent, uint3
     }
     layout.digit[0].stride = round_up(features, LINE);
     return complete(layout, rank, extent);
+}
+
+struct klayout lower_layout_example(uint32_t rank, const int64_t *extent, bool viewed)
+{
+    uint32_t m = rank - 1;
+    struct klayout layout = {.digit[0] = {.dim = m, .div = 1}, .count = 1};
+    bool channels_last = m > 1 && !viewed;
+    int64_t features = 1;
+    for (uint32_t d = channels_last; d < m; d++)
+        layout.digit[layout.count++] = (struct kdigit){.dim = d, .div = 1};
+    if (channels_last)
+        layout.digit[layout.count++] = (struct kdigit){.dim = 0, .div = 1};
+    for (uint32_t d = 0; d < m; d++)
+        features *= extent[d];
+    if (m > 0)
+        layout.digit[0].stride = round_up(features, LINE);
+    return complete(layout, rank, extent);
+}
+
+/* The dims outside in, the innermost one in panels where it is wider than one. */
+static struct klayout panels(uint32_t rank, const int64_t *extent, const uint32_t *order, int64_t panel)
+{
+    uint32_t inner = order[rank - 1];
+    int64_t width = extent[inner] > panel ? panel : round_up(extent[inner], LINE), next = width;
+    struct klayout layout = {0};
+    if (extent[inner] > panel)
+        layout.digit[layout.count++] = (struct kdigit){.dim = inner, .div = (uint32_t)panel};
+    for (uint32_t i = 0; i + 1 < rank; i++)
+        layout.digit[layout.count++] = (struct kdigit){.dim = order[i], .div = 1};
+    layout.digit[layout.count++] =
+        (struct kdigit){.dim = inner, .div = 1, .mod = extent[inner] > panel ? (uint32_t)panel : 0, .stride = 1};
+    for (uint32_t i = layout.count - 1; i-- > 0;) {
+        layout.digit[i].stride = next;
+        next *= layout.digit[i].div > 1 ? 1 : extent[layout.digit[i].dim];
+    }
+    return complete(layout, rank, extent);
+}
+
+/* Of a tile's widths, no less than half, the one that leaves the least of its last panel empty. */
+struct klayout lower_layout_outputs(uint32_t rank, const int64_t *extent, const struct layout_plan *plan)
+{
+    if (rank < 2)
+        return klayout_dense(rank, extent);
+    uint32_t order[KERNEL_MAX_RANK];
+    for (uint32_t d = 0; d < rank; d++)
+        order[d] = (d + 1) % rank;
+    int64_t panel = plan->vectors * plan->lanes;
+    for (int64_t narrower = panel; 2 * narrower > plan->vectors * plan->lanes; narrower -= plan->lanes)
+        if (round_up(extent[0], narrower) < round_up(extent[0], panel))
+            panel = narrower;
+    return panels(rank, extent, order, panel);
+}
+
+struct klayout lower_layout_inputs(uint32_t rank, const int64_t *extent)
+{
+    uint32_t order[KERNEL_MAX_RANK] = {0};
+    for (uint32_t d = 1; d < rank; d++)
+        order[d] = d + 1 < rank ? d + 1 : 1;
+    return panels(rank, extent, order, INT64_MAX);
 }
 
 int64_t lower_bytes(const struct kvar *var)

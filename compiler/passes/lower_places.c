@@ -122,11 +122,17 @@ static void add_feeds(struct places *p, const struct graph *model)
 
 /* ---- state ---- */
 
+static struct klayout weight_layout(const struct places *p, const struct kvar *var)
+{
+    return p->plan.features ? lower_layout_outputs(var->rank, var->extent, &p->plan)
+                            : lower_layout_weight(var->rank, var->extent);
+}
+
 static struct kvar *add_state(struct places *p, const struct value *leaf, bool optimizer, uint32_t stream)
 {
     const char *name = node_attr(leaf->node, "name")->string;
     struct kvar *var = add_var(p, name, KP_STATE, KT_F32, leaf->type.rank, leaf->type.dim);
-    var->layout = lower_layout_weight(var->rank, var->extent);
+    var->layout = weight_layout(p, var);
     give_bytes(p, var);
     double bound = optimizer ? 0 : node_float(leaf->node, "bound");
     vec_push(p->program->arena, &p->lowered->states, (struct lowered_state){name, var, optimizer, bound, stream});
@@ -194,11 +200,24 @@ static bool is_image(const struct graph *graph, const struct value *root)
     return false;
 }
 
+static bool is_viewed(const struct graph *graph, const struct value *root)
+{
+    for (size_t i = 0; i < graph->nodes.count; i++)
+        if ((graph->nodes.at[i]->op->flags & OP_VIEW) && root_of(graph->nodes.at[i]->output[0]) == root)
+            return true;
+    return false;
+}
+
 static struct klayout layout_of(const struct places *p, const struct value *value, const struct kvar *var)
 {
+    bool copy = op_is(root_of(value)->node, "relayout");
+    if (!is_batched(value) && !(copy && p->plan.features))
+        return weight_layout(p, var);
     if (!is_batched(value))
-        return lower_layout_weight(var->rank, var->extent);
-    if (op_is(root_of(value)->node, "relayout"))
+        return lower_layout_inputs(var->rank, var->extent);
+    if (p->plan.features)
+        return lower_layout_example(var->rank, var->extent, is_viewed(p->context->graph, root_of(value)));
+    if (copy)
         return lower_layout_features(var->rank, var->extent, p->lanes);
     return lower_layout_batch(var->rank, var->extent, is_image(p->context->graph, root_of(value)));
 }
@@ -256,6 +275,7 @@ void places_init(struct places *p, struct pass_context *context, struct kprogram
 {
     *p = (struct places){.context = context, .program = program, .lowered = lowered};
     p->lanes = context->target ? context->target->lanes : 0;
+    p->plan = lowered->plan;
     map_init(&p->var, program->arena);
     const struct graph *model = context->model ? context->model : context->graph;
     add_feeds(p, model);

@@ -13,6 +13,7 @@ struct places {
     struct pointer_map var; /* value -> struct kvar */
     const struct kvar *pick;
     uint32_t lanes;    /* of the target's vectors */
+    struct layout_plan plan;
     int64_t next_byte; /* of the arena */
 };
 

@@ -37,8 +37,19 @@ struct lowered_view { /* `var` is the memory of `root` in another shape */
     const struct kvar *var, *root;
 };
 
+/* lower_plan.c: what lies in the lanes of vectors, decided once for a model and a batch, so that all its entries agree on
+ * where the state lies. */
+struct layout_plan {
+    bool features;          /* else the batch */
+    int64_t lanes, vectors; /* of features: so many vectors make the widest tile */
+    const char *why;        /* for the program's text; NULL where there was nothing to choose */
+};
+struct pass_context;
+struct layout_plan lower_plan(const struct pass_context *context);
+
 struct lowered {
-    int64_t batch, capacity; /* the scalar live is at most `batch` <= capacity, a multiple of 16 */
+    int64_t batch, capacity; /* the scalar live is at most `batch` <= capacity */
+    struct layout_plan plan;
     int64_t state_bytes;     /* at the beginning of the arena, the same in every entry of the model */
     VEC(struct lowered_feed) feeds;
     VEC(struct lowered_state) states;
@@ -48,12 +59,21 @@ struct lowered {
 
 /* lower_layout.c: where the elements of values lie. */
 enum { LOWER_ALIGN = 64 };
+
 /* Activations: lanes of the batch in panels; `image`: some view of the memory has more than one feature dimension. */
 struct klayout lower_layout_batch(uint32_t rank, const int64_t *extent, bool image);
 /* Weights, their gradients and momenta. */
 struct klayout lower_layout_weight(uint32_t rank, const int64_t *extent);
 /* Features side by side, `lanes` to a vector: the second operand of a weight gradient. */
 struct klayout lower_layout_features(uint32_t rank, const int64_t *extent, uint32_t lanes);
+/* With the features in the lanes: activations, an example after the other; images with the channels innermost, but where
+ * other shapes see them too (`viewed`). */
+struct klayout lower_layout_example(uint32_t rank, const int64_t *extent, bool viewed);
+/* With the features in the lanes: weights [out, ...] and what has their shape, the outputs innermost in panels of a
+ * tile's width, so that a tile reads one stream; */
+struct klayout lower_layout_outputs(uint32_t rank, const int64_t *extent, const struct layout_plan *plan);
+/* and the same weights with the inputs innermost, for the gradient over the layer's input. */
+struct klayout lower_layout_inputs(uint32_t rank, const int64_t *extent);
 /* Bytes to set aside for a buffer: a vector register's width beyond its end may be touched. */
 int64_t lower_bytes(const struct kvar *var);
 

@@ -130,7 +130,8 @@ static float first_weight(int64_t batch, int64_t live)
     values_random(&s, model, DATA_SET, 5, &values);
     void *arena = model_interpret(&s, &context, &values, pick, live, &scalars);
     const struct kvar *var = context.lowered->states.at[0].var;
-    float weight = ((const float *)(const void *)((const char *)arena + var->offset))[1];
+    int64_t at = klayout_address(&var->layout, (int64_t[]){0, 1});
+    float weight = ((const float *)(const void *)((const char *)arena + var->offset))[at];
     free(arena);
     arena_deinit(&s.arena);
     return weight;

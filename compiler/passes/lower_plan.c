@@ -1,0 +1,57 @@
+/* What lies in the lanes of vectors: the batch, or features where too few examples would fill them.
+ *
+ * With the batch in the lanes every kernel runs at full speed once a batch is a multiple of a vector, whatever the layers'
+ * extents; a batch of one fills one lane of 16. With the features there a layer of 16 n outputs wastes nothing, whatever
+ * the batch, but a tile loads more, and gradients over inputs read the weights across. So each is charged for the lanes
+ * that it computes, weighted by the layers' operations, and the features for the rest. One choice holds for the whole
+ * model: from its own graph, so that all entries agree on where the state lies. */
+#include "lowered.h"
+#include "pass.h"
+#include "schedule.h"
+
+static const double feature_charge = 1.5;
+
+static double fill(int64_t extent, uint32_t lanes)
+{
+    return (double)extent / (double)((extent + lanes - 1) / lanes * lanes);
+}
+
+/* Most vectors side by side in a tile: as there are registers for their accumulators, a set for each example of the tile,
+ * and their weights. A single example needs enough chains of additions to hide their latency, and no more. */
+static int64_t tile_vectors(int64_t batch, const struct ktarget *target)
+{
+    enum { CHAINS = 8, WIDEST = 6, EXAMPLES = 8 };
+    int64_t tiles = (batch + EXAMPLES - 1) / EXAMPLES, examples = (batch + tiles - 1) / tiles;
+    int64_t registers = (int64_t)target->registers - (target->registers > 16 ? 3 : 2);
+    if (batch == 1)
+        return registers - 1 < CHAINS ? registers - 1 : CHAINS;
+    int64_t vectors = registers / (examples + 1);
+    return vectors < 1 ? 1 : vectors > WIDEST ? WIDEST : vectors;
+}
+
+struct layout_plan lower_plan(const struct pass_context *context)
+{
+    const struct graph *model = context->model ? context->model : context->graph;
+    const struct ktarget *target = context->target;
+    struct layout_plan plan = {0};
+    if (!target || target->lanes < 2 || context->batch < 1)
+        return plan;
+    double flops = 0, slots = 0;
+    for (size_t i = 0; i < model->nodes.count; i++) {
+        const struct node *node = model->nodes.at[i];
+        if (!op_is(node, "linear") && !op_is(node, "conv2d"))
+            continue;
+        double mine = (double)op_flops(node, 1);
+        flops += mine;
+        slots += mine / fill(node->output[0]->type.dim[1], target->lanes);
+    }
+    if (flops == 0)
+        return plan;
+    double batch = fill(context->batch, target->lanes), features = flops / slots;
+    plan.features = batch * feature_charge < features;
+    plan.lanes = target->lanes;
+    plan.vectors = tile_vectors(context->batch, target);
+    plan.why = arena_printf(context->arena, "%s in the lanes: the batch fills %.0f %% of them, features %.0f %%",
+                            plan.features ? "features" : "the batch", 100 * batch, 100 * features);
+    return plan;
+}
