@@ -33,19 +33,36 @@ static void visit_batch(struct pass *pass) {
     }
 }
 
+/* Batches that are thread 0's alone, as the trainer has steps. */
+static void batches_alone(struct pass *pass, struct rt_pace *pace) {
+    while (!pass->done && pace->alone) {
+        rt_pace_begin(pace);
+        pass->bound.entry->run(pass->bound.entry, &pass->bound.call, 0, 1);
+        rt_pace_end(pace, pass->session->pool);
+        visit_batch(pass);
+        next_batch(pass);
+    }
+    rt_pace_begin(pace);
+}
+
 static void pass_body(void *context, uint32_t thread, uint32_t threads) {
     struct pass *pass = context;
     const struct xent_entry *entry = pass->bound.entry;
+    struct rt_pace *pace = rt_pace_of(pass->session, entry);
     for (;;) {
-        if (thread == 0)
+        if (thread == 0) {
             next_batch(pass);
+            batches_alone(pass, pace);
+        }
         xent_pool_barrier(pass->session->pool, thread);
         if (pass->done)
             return;
         entry->run(entry, &pass->bound.call, thread, threads);
         xent_pool_barrier(pass->session->pool, thread);
-        if (thread == 0)
+        if (thread == 0) {
+            rt_pace_end(pace, pass->session->pool);
             visit_batch(pass);
+        }
     }
 }
 

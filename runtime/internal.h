@@ -129,6 +129,32 @@ int64_t rt_walk_next(struct rt_walk *walk);
 enum xent_status rt_tensor_check(const struct xent_tensor *tensor, uint64_t arena_bytes, const char *where,
                                  struct xent_error *error);
 
+/* --- pool.c --- */
+
+/* Whether a thread went to sleep in a barrier of a run since the last question. */
+bool rt_pool_slept(struct xent_pool *pool);
+
+/* --- pace.c --- */
+
+/* Kept for each entry by thread 0. */
+struct rt_pace {
+    bool alone;      /* the next run is for the calling thread, not for all */
+    bool trial;      /* and is so to be held against `challenged` */
+    bool short_tried;
+    bool slept;      /* a thread, in this window */
+    uint32_t runs;   /* of this window */
+    double started, seconds; /* of this run; of this window's runs */
+    double challenged;       /* the mean time of a run before the trial */
+    double age;              /* seconds of runs since the last decision */
+    double alone_for, wide_for; /* how long a decision stands */
+};
+void rt_pace_init(struct rt_pace *pace);
+/* A run took so long; `slept`: one of all threads slept in it. */
+void rt_pace_add(struct rt_pace *pace, double seconds, bool slept);
+/* The same by the clock and the pool. */
+void rt_pace_begin(struct rt_pace *pace);
+void rt_pace_end(struct rt_pace *pace, struct xent_pool *pool);
+
 /* --- session.c --- */
 
 struct xent_session {
@@ -141,7 +167,9 @@ struct xent_session {
     uint64_t state_bytes; /* the state is arena[0 .. state_bytes) */
     uint64_t steps;       /* since the optimizer's state was zero */
     int32_t *pick;        /* as many as the largest capacity */
+    struct rt_pace *pace; /* of each entry */
 };
+struct rt_pace *rt_pace_of(const struct xent_session *session, const struct xent_entry *entry);
 
 /* A call that is ready to run but for its batch. */
 struct rt_bound {

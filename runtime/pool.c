@@ -1,6 +1,6 @@
-/* The pool: one flag line per thread, one that releases all. Thread t writes the number of the meeting to its own line;
- * thread 0 waits for every line, then writes the number to the release line. A start and an end of a run are meetings
- * like any other. */
+/* The pool: one flag line per thread. To meet, a thread writes the number of the meeting to its own line. A few threads
+ * wait for each other's lines, one transfer of a cache line; of many threads, thread 0 alone waits for all lines and
+ * writes its own last, for which the others wait. A start and an end of a run are meetings like any other. */
 #include "internal.h"
 
 #include <errno.h>
@@ -17,7 +17,9 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CACHE_LINE = 64, SPIN_NANOSECONDS = 100000, SPIN_CROWDED = 16 };
+/* In a run the others are about to come: sleeping costs more than a millisecond is worth, unless they have lost their
+ * cores. Between runs nobody knows. */
+enum { CACHE_LINE = 64, FEW_THREADS = 4, RUN_MICROSECONDS = 1000, IDLE_MICROSECONDS = 100, SPIN_CROWDED = 16 };
 
 struct line {
     _Alignas(CACHE_LINE) _Atomic uint32_t meeting;
@@ -31,25 +33,25 @@ struct worker {
 };
 
 struct xent_pool {
-    struct line release;
-    struct line arrived[XENT_MAX_THREADS];
-    uint32_t threads, spin;
+    struct line line[XENT_MAX_THREADS];
+    uint32_t threads, run_spin, idle_spin;
     xent_pool_body body;
     void *context;
-    bool quit, pinned;
-    cpu_set_t allowed; /* of the creator */
+    bool quit;
+    _Alignas(CACHE_LINE) atomic_bool slept; /* in a barrier of a run */
     struct worker worker[XENT_MAX_THREADS];
 };
 
 /* --- Cores --- */
 
-static uint32_t affinity_cores(cpu_set_t *set) {
-    CPU_ZERO(set);
-    if (sched_getaffinity(0, sizeof *set, set) != 0) {
+static uint32_t affinity_cores(void) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    if (sched_getaffinity(0, sizeof set, &set) != 0) {
         long online = sysconf(_SC_NPROCESSORS_ONLN);
         return online > 0 ? (uint32_t)online : 1;
     }
-    int count = CPU_COUNT(set);
+    int count = CPU_COUNT(&set);
     return count > 0 ? (uint32_t)count : 1;
 }
 
@@ -79,12 +81,17 @@ static uint32_t quota_cores(void) {
     return cores < 1 ? 1 : cores > XENT_MAX_THREADS ? XENT_MAX_THREADS : (uint32_t)cores;
 }
 
-uint32_t xent_available_cores(void) {
-    cpu_set_t set;
-    uint32_t cores = affinity_cores(&set), quota = quota_cores();
+static uint32_t real_cores(void) {
+    uint32_t cores = affinity_cores(), quota = quota_cores();
     if (quota < cores)
         cores = quota;
     return cores > XENT_MAX_THREADS ? XENT_MAX_THREADS : cores;
+}
+
+uint32_t xent_available_cores(void) {
+    const char *told = getenv("XENT_CORES");
+    int cores = told ? atoi(told) : 0;
+    return cores < 1 ? real_cores() : cores > XENT_MAX_THREADS ? XENT_MAX_THREADS : (uint32_t)cores;
 }
 
 /* --- Waiting --- */
@@ -97,7 +104,7 @@ static inline void cpu_relax(void) {
 #endif
 }
 
-/* Rounds of spinning in SPIN_NANOSECONDS: a pause takes from 5 ns to more than 100, depending on the core. */
+/* Rounds of spinning in a millisecond: a pause takes from 5 ns to more than 100, depending on the core. */
 static uint32_t calibrate_spin(void) {
     enum { ROUNDS = 100 };
     int64_t best = INT64_MAX;
@@ -111,7 +118,7 @@ static uint32_t calibrate_spin(void) {
         if (nanoseconds < best)
             best = nanoseconds;
     }
-    return (uint32_t)(SPIN_NANOSECONDS * (int64_t)ROUNDS / (best > ROUNDS ? best : ROUNDS));
+    return (uint32_t)(1000000 * (int64_t)ROUNDS / (best > ROUNDS ? best : ROUNDS));
 }
 
 static void futex(_Atomic uint32_t *word, int operation, uint32_t value) {
@@ -120,20 +127,26 @@ static void futex(_Atomic uint32_t *word, int operation, uint32_t value) {
 
 /* The waiter announces itself before it looks again, the signaller writes before it looks for sleepers; both orders are
  * sequentially consistent, so one of the two sees the other. */
-static void line_wait(struct line *line, uint32_t meeting, uint32_t spin) {
+static bool has_come(uint32_t now, uint32_t meeting) {
+    return now - meeting <= INT32_MAX; /* it may be on its way to the next one */
+}
+
+/* False: it had to sleep. */
+static bool line_wait(struct line *line, uint32_t meeting, uint32_t spin) {
     for (uint32_t i = 0; i < spin; i++) {
-        if (atomic_load_explicit(&line->meeting, memory_order_acquire) == meeting)
-            return;
+        if (has_come(atomic_load_explicit(&line->meeting, memory_order_acquire), meeting))
+            return true;
         cpu_relax();
     }
     atomic_fetch_add(&line->sleepers, 1);
     for (;;) {
         uint32_t now = atomic_load(&line->meeting);
-        if (now == meeting)
+        if (has_come(now, meeting))
             break;
         futex(&line->meeting, FUTEX_WAIT, now);
     }
     atomic_fetch_sub(&line->sleepers, 1);
+    return false;
 }
 
 static void line_signal(struct line *line, uint32_t meeting) {
@@ -142,20 +155,29 @@ static void line_signal(struct line *line, uint32_t meeting) {
         futex(&line->meeting, FUTEX_WAKE, INT_MAX);
 }
 
+/* False: somebody had to sleep. */
+static bool meet(struct xent_pool *pool, uint32_t thread, uint32_t spin) {
+    struct line *own = &pool->line[thread];
+    uint32_t meeting = atomic_load_explicit(&own->meeting, memory_order_relaxed) + 1;
+    bool few = pool->threads <= FEW_THREADS, awake = true;
+    if (few || thread)
+        line_signal(own, meeting);
+    for (uint32_t t = 0; t < (few || !thread ? pool->threads : 1); t++)
+        if (t != thread)
+            awake &= line_wait(&pool->line[t], meeting, spin);
+    if (!few && !thread)
+        line_signal(own, meeting);
+    return awake;
+}
+
 void xent_pool_barrier(void *context, uint32_t thread) {
     struct xent_pool *pool = context;
-    if (pool->threads == 1)
-        return;
-    if (thread == 0) {
-        uint32_t meeting = atomic_load_explicit(&pool->release.meeting, memory_order_relaxed) + 1;
-        for (uint32_t t = 1; t < pool->threads; t++)
-            line_wait(&pool->arrived[t], meeting, pool->spin);
-        line_signal(&pool->release, meeting);
-    } else {
-        uint32_t meeting = atomic_load_explicit(&pool->arrived[thread].meeting, memory_order_relaxed) + 1;
-        line_signal(&pool->arrived[thread], meeting);
-        line_wait(&pool->release, meeting, pool->spin);
-    }
+    if (pool->threads > 1 && !meet(pool, thread, pool->run_spin))
+        atomic_store_explicit(&pool->slept, true, memory_order_relaxed);
+}
+
+bool rt_pool_slept(struct xent_pool *pool) {
+    return atomic_exchange_explicit(&pool->slept, false, memory_order_relaxed);
 }
 
 /* --- Threads --- */
@@ -164,22 +186,12 @@ static void *worker_main(void *context) {
     struct worker *worker = context;
     struct xent_pool *pool = worker->pool;
     for (;;) {
-        xent_pool_barrier(pool, worker->number);
+        meet(pool, worker->number, pool->idle_spin);
         if (pool->quit)
             return NULL;
         pool->body(pool->context, worker->number, pool->threads);
-        xent_pool_barrier(pool, worker->number);
+        meet(pool, worker->number, pool->idle_spin);
     }
-}
-
-/* The n-th core of the creator's set as a set of its own. */
-static void nth_core(const cpu_set_t *allowed, uint32_t n, cpu_set_t *out) {
-    CPU_ZERO(out);
-    for (int core = 0; core < CPU_SETSIZE; core++)
-        if (CPU_ISSET(core, allowed) && n-- == 0) {
-            CPU_SET(core, out);
-            return;
-        }
 }
 
 static int start_worker(struct xent_pool *pool, uint32_t number) {
@@ -191,15 +203,10 @@ static int start_worker(struct xent_pool *pool, uint32_t number) {
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int cause = pthread_create(&worker->thread, NULL, worker_main, worker);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (!cause && pool->pinned) {
-        cpu_set_t core;
-        nth_core(&pool->allowed, number, &core);
-        pthread_setaffinity_np(worker->thread, sizeof core, &core);
-    }
     return cause;
 }
 
-enum xent_status xent_pool_create(uint32_t threads, bool pin, struct xent_pool **out, struct xent_error *error) {
+enum xent_status xent_pool_create(uint32_t threads, struct xent_pool **out, struct xent_error *error) {
     if (threads > XENT_MAX_THREADS)
         return rt_fail(error, XENT_ERROR_ARGUMENT, "%u threads: at most %d are possible", threads, XENT_MAX_THREADS);
     if (!threads)
@@ -208,18 +215,19 @@ enum xent_status xent_pool_create(uint32_t threads, bool pin, struct xent_pool *
     if (!pool)
         return rt_fail_memory(error, "thread pool", sizeof *pool);
     memset(pool, 0, sizeof *pool);
-    uint32_t cores = affinity_cores(&pool->allowed);
-    pool->pinned = pin && threads > 1 && threads == cores;
-    pool->spin = threads <= xent_available_cores() ? calibrate_spin() : SPIN_CROWDED;
+    bool crowded = threads > real_cores();
+    uint32_t millisecond = crowded || threads == 1 ? 0 : calibrate_spin();
+    pool->run_spin = crowded ? SPIN_CROWDED : (uint32_t)((uint64_t)millisecond * RUN_MICROSECONDS / 1000);
+    pool->idle_spin = crowded ? SPIN_CROWDED : (uint32_t)((uint64_t)millisecond * IDLE_MICROSECONDS / 1000);
     pool->threads = threads;
     for (uint32_t t = 1; t < threads; t++) {
         int cause = start_worker(pool, t);
         if (cause) {
             /* Those that did start wait in their first meeting: all that is left to do is to let them go. */
             pool->quit = true;
-            for (uint32_t i = 1; i < t; i++)
-                line_wait(&pool->arrived[i], 1, pool->spin);
-            line_signal(&pool->release, 1);
+            for (uint32_t i = t; i < threads; i++)
+                line_signal(&pool->line[i], 1);
+            meet(pool, 0, pool->idle_spin);
             for (uint32_t i = 1; i < t; i++)
                 pthread_join(pool->worker[i].thread, NULL);
             free(pool);
@@ -235,7 +243,8 @@ void xent_pool_destroy(struct xent_pool *pool) {
     if (!pool)
         return;
     pool->quit = true;
-    xent_pool_barrier(pool, 0);
+    if (pool->threads > 1)
+        meet(pool, 0, pool->idle_spin);
     for (uint32_t t = 1; t < pool->threads; t++)
         pthread_join(pool->worker[t].thread, NULL);
     free(pool);
@@ -250,17 +259,10 @@ void xent_pool_run(struct xent_pool *pool, xent_pool_body body, void *context) {
         body(context, 0, 1);
         return;
     }
-    cpu_set_t before, core;
-    bool restore = pool->pinned && sched_getaffinity(0, sizeof before, &before) == 0;
-    if (restore) {
-        nth_core(&pool->allowed, 0, &core);
-        sched_setaffinity(0, sizeof core, &core);
-    }
     pool->body = body;
     pool->context = context;
-    xent_pool_barrier(pool, 0);
+    meet(pool, 0, pool->run_spin);
     body(context, 0, pool->threads);
-    xent_pool_barrier(pool, 0);
-    if (restore)
-        sched_setaffinity(0, sizeof before, &before);
+    if (!meet(pool, 0, pool->run_spin))
+        atomic_store_explicit(&pool->slept, true, memory_order_relaxed);
 }

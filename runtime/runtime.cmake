@@ -13,6 +13,7 @@ add_library(xent_runtime STATIC
   runtime/idx.c
   runtime/number.c
   runtime/output.c
+  runtime/pace.c
   runtime/pool.c
   runtime/random.c
   runtime/safetensors.c

@@ -41,6 +41,10 @@ uint64_t xent_session_steps(const struct xent_session *session) {
     return session->steps;
 }
 
+struct rt_pace *rt_pace_of(const struct xent_session *session, const struct xent_entry *entry) {
+    return &session->pace[entry - session->model->entry];
+}
+
 /* --- Checking the model --- */
 
 static bool has_lanes(uint32_t role) {
@@ -129,9 +133,13 @@ static enum xent_status fill_session(struct xent_session *session, const struct 
         if (capacity < model->entry[i].capacity)
             capacity = model->entry[i].capacity;
     session->pick = calloc(capacity, sizeof *session->pick);
-    if (!session->pick)
+    session->pace = calloc(model->entries + 1, sizeof *session->pace);
+    if (!session->pick || !session->pace)
         return rt_fail_memory(error, model->name, (uint64_t)capacity * sizeof *session->pick);
-    return xent_pool_create(options ? options->threads : 0, options && options->pin, &session->pool, error);
+    for (uint32_t i = 0; i < model->entries; i++)
+        rt_pace_init(&session->pace[i]);
+    uint32_t threads = options ? options->threads : 0, cores = xent_available_cores();
+    return xent_pool_create(threads > cores ? cores : threads, &session->pool, error);
 }
 
 enum xent_status xent_session_create(const struct xent_model *model, const struct xent_session_options *options,
@@ -157,6 +165,7 @@ void xent_session_destroy(struct xent_session *session) {
         return;
     xent_pool_destroy(session->pool);
     free(session->pick);
+    free(session->pace);
     if (session->mapping)
         munmap(session->mapping, session->mapping_bytes);
     free(session);
@@ -347,7 +356,13 @@ static enum xent_status run_once(struct xent_session *session, const struct xent
     if (status || (status = rt_bind(session, entry, dataset, scalars, count, &bound, error)))
         return status;
     rt_set_batch(session, &bound, pick, 0, live);
-    xent_pool_run(session->pool, run_body, &bound);
+    struct rt_pace *pace = rt_pace_of(session, entry);
+    rt_pace_begin(pace);
+    if (pace->alone)
+        run_body(&bound, 0, 1);
+    else
+        xent_pool_run(session->pool, run_body, &bound);
+    rt_pace_end(pace, session->pool);
     return XENT_OK;
 }
 

@@ -134,13 +134,31 @@ static void copy_state(const struct trainer *trainer, uint32_t thread, uint32_t 
         memcpy(trainer->into->state + from, trainer->session->arena + from, to - from);
 }
 
+/* Steps that are thread 0's alone, until one is for all threads: the others sleep in the barrier behind this. */
+static void step_alone(struct trainer *trainer, struct rt_pace *pace) {
+    const struct xent_entry *entry = trainer->bound.entry;
+    while (!trainer->done && pace->alone) {
+        rt_pace_begin(pace);
+        if (trainer->into)
+            copy_state(trainer, 0, 1);
+        entry->run(entry, &trainer->bound.call, 0, 1);
+        rt_pace_end(pace, trainer->session->pool);
+        finish_step(trainer);
+        plan(trainer);
+    }
+    rt_pace_begin(pace);
+}
+
 static void train_body(void *context, uint32_t thread, uint32_t threads) {
     struct trainer *trainer = context;
     void *pool = trainer->session->pool;
     const struct xent_entry *entry = trainer->bound.entry;
+    struct rt_pace *pace = rt_pace_of(trainer->session, entry);
     for (;;) {
-        if (thread == 0)
+        if (thread == 0) {
             plan(trainer);
+            step_alone(trainer, pace);
+        }
         xent_pool_barrier(pool, thread);
         if (trainer->done)
             return;
@@ -150,8 +168,10 @@ static void train_body(void *context, uint32_t thread, uint32_t threads) {
         }
         entry->run(entry, &trainer->bound.call, thread, threads);
         xent_pool_barrier(pool, thread);
-        if (thread == 0)
+        if (thread == 0) {
+            rt_pace_end(pace, pool);
             finish_step(trainer);
+        }
     }
 }
 

@@ -205,7 +205,7 @@ static int measure_guarded(struct meter *meter, uint64_t weight_bytes, struct ma
         status = prepare_memory(meter, weight_bytes);
     if (status != EXIT_OK)
         return status;
-    if (xent_pool_create(meter->threads, false, &meter->pool, &error) != XENT_OK)
+    if (xent_pool_create(meter->threads, &meter->pool, &error) != XENT_OK)
         return report_error(&error);
     measure(meter, weight_bytes, out);
     return EXIT_OK;

@@ -165,6 +165,7 @@ static int measure(struct bench *bench, struct bench_result *result)
     if (bench->samples == 0)
         return report("no whole batch was run: there is nothing to tell");
     result->threads = xent_session_threads(bench->session);
+    note_threads(options, bench->session);
     result->peak_memory = peak_memory();
     result->samples = bench->samples;
     result->p05 = bench_percentile(bench->time, bench->samples, 0.05);

@@ -148,7 +148,7 @@ static int execute(struct run *run)
         return status;
     }
     struct xent_error error;
-    if (xent_pool_create((uint32_t)run->options->threads, false, &run->pool, &error) != XENT_OK)
+    if (xent_pool_create((uint32_t)run->options->threads, &run->pool, &error) != XENT_OK)
         return report_error(&error);
     data->call.barrier = xent_pool_barrier;
     data->call.barrier_context = run->pool;

@@ -56,8 +56,10 @@ struct xent_compilation;
 struct xent_compile_options;
 int compile_model(const struct options *options, struct xent_compile_options *compile,
                   struct xent_compilation **out);
-/* A session for the compiled model, its parameters from `weights` where that is given. */
 struct xent_session;
+/* Says so where fewer threads take part than were asked for. */
+void note_threads(const struct options *options, const struct xent_session *session);
+/* A session for the compiled model, its parameters from `weights` where that is given. */
 int open_session(const struct options *options, const struct xent_compilation *compilation, const char *weights,
                  struct xent_session **out);
 

@@ -53,6 +53,14 @@ int compile_model(const struct options *options, struct xent_compile_options *co
     return status == XENT_OK ? EXIT_OK : EXIT_WRONG;
 }
 
+void note_threads(const struct options *options, const struct xent_session *session)
+{
+    uint32_t threads = xent_session_threads(session);
+    if (!options->interpret && options->threads > threads)
+        report_note("this process may use %u core%s: %u thread%s, not %d", threads, threads == 1 ? "" : "s",
+                    threads, threads == 1 ? "" : "s", (int)options->threads);
+}
+
 int open_session(const struct options *options, const struct xent_compilation *compilation, const char *weights,
                  struct xent_session **out)
 {
@@ -61,6 +69,7 @@ int open_session(const struct options *options, const struct xent_compilation *c
     struct xent_error error;
     if (xent_session_create(model, &how, out, &error) != XENT_OK)
         return report_error(&error);
+    note_threads(options, *out);
     if (weights && xent_parameters_load(*out, weights, &error) != XENT_OK)
         return report_error(&error);
     return EXIT_OK;

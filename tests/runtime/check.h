@@ -11,6 +11,7 @@
 
 CU_ErrorCode add_random(void);
 CU_ErrorCode add_pool(void);
+CU_ErrorCode add_pace(void);
 CU_ErrorCode add_session(void);
 CU_ErrorCode add_train(void);
 CU_ErrorCode add_csv(void);

@@ -80,8 +80,10 @@ int main(void) {
     snprintf(folder, sizeof folder, "%s/xent-runtime-XXXXXX", temporary ? temporary : "/tmp");
     if (!mkdtemp(folder) || CU_initialize_registry() != CUE_SUCCESS)
         return 2;
+    setenv("XENT_CORES", "16", 1); /* as many threads as a test asks for */
     setenv("XDG_CACHE_HOME", scratch("cache"), 1);
-    if (add_random() || add_pool() || add_session() || add_train() || add_csv() || add_idx() || add_checkpoint())
+    if (add_random() || add_pool() || add_pace() || add_session() || add_train() || add_csv() ||
+        add_idx() || add_checkpoint())
         return 2;
     CU_basic_set_mode(CU_BRM_NORMAL);
     CU_ErrorCode run = CU_basic_run_tests();

@@ -31,7 +31,7 @@ static void barrier(void) {
     struct xent_error error;
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
         struct meeting meeting = {.rounds = counts[i] <= 2 ? 20000 : 500};
-        CHECK_OK(xent_pool_create(counts[i], i % 2, &meeting.pool, &error));
+        CHECK_OK(xent_pool_create(counts[i], &meeting.pool, &error));
         CU_ASSERT_EQUAL(xent_pool_threads(meeting.pool), counts[i]);
         xent_pool_run(meeting.pool, meet, &meeting);
         CU_ASSERT_EQUAL(atomic_load(&meeting.wrong), 0);
@@ -52,7 +52,7 @@ static void many_runs(void) {
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
         struct xent_pool *pool;
         atomic_uint runs[16] = {0};
-        CHECK_OK(xent_pool_create(counts[i], false, &pool, &error));
+        CHECK_OK(xent_pool_create(counts[i], &pool, &error));
         for (int r = 0; r < 300; r++)
             xent_pool_run(pool, count, runs);
         for (uint32_t t = 0; t < 16; t++)
@@ -64,12 +64,12 @@ static void many_runs(void) {
 static void limits(void) {
     struct xent_error error;
     struct xent_pool *pool;
-    CHECK_ERROR(xent_pool_create(XENT_MAX_THREADS + 1, false, &pool, &error), XENT_ERROR_ARGUMENT, &error, "257");
-    CHECK_OK(xent_pool_create(0, false, &pool, &error));
+    CHECK_ERROR(xent_pool_create(XENT_MAX_THREADS + 1, &pool, &error), XENT_ERROR_ARGUMENT, &error, "257");
+    CHECK_OK(xent_pool_create(0, &pool, &error));
     CU_ASSERT_EQUAL(xent_pool_threads(pool), xent_available_cores());
     xent_pool_destroy(pool);
     xent_pool_destroy(NULL);
-    CHECK_OK(xent_pool_create(XENT_MAX_THREADS, true, &pool, &error));
+    CHECK_OK(xent_pool_create(XENT_MAX_THREADS, &pool, &error));
     struct meeting meeting = {.rounds = 3, .pool = pool};
     xent_pool_run(pool, meet, &meeting);
     CU_ASSERT_EQUAL(atomic_load(&meeting.wrong), 0);
@@ -97,7 +97,7 @@ static void no_thread(void) {
         struct xent_pool *pool;
         struct rlimit limit = {(rlim_t)200 << 20, (rlim_t)200 << 20};
         setrlimit(RLIMIT_AS, &limit);
-        enum xent_status status = xent_pool_create(XENT_MAX_THREADS, false, &pool, &error);
+        enum xent_status status = xent_pool_create(XENT_MAX_THREADS, &pool, &error);
         _exit(status == XENT_ERROR_THREAD && strstr(error.message, "cannot start thread") ? 0 : 1);
     }
     int status;

@@ -29,7 +29,7 @@ static struct xent_dataset *make_dataset(const struct xent_model *model) {
 static struct xent_session *make_session(const struct xent_model *model, uint32_t threads) {
     struct xent_error error;
     struct xent_session *session = NULL;
-    struct xent_session_options options = {.threads = threads, .pin = threads == 2};
+    struct xent_session_options options = {.threads = threads};
     CHECK_OK(xent_session_create(model, &options, &session, &error));
     return session;
 }
@@ -299,6 +299,19 @@ static void softmax(void) {
     CU_ASSERT(isnan(p[0]) && isnan(p[1]) && isnan(p[2]));
 }
 
+/* No more threads than cores; which of them run is nobody's business but the clock's. */
+static void threads_of_a_session(void) {
+    struct toy toy;
+    toy_make(&toy, TOY_F32, XENT_REDUCE_MEAN);
+    setenv("XENT_CORES", "2", 1);
+    for (uint32_t asked = 0; asked < 4; asked++) {
+        struct xent_session *session = make_session(&toy.model, asked);
+        CU_ASSERT_EQUAL(xent_session_threads(session), asked == 1 ? 1 : 2);
+        xent_session_destroy(session);
+    }
+    setenv("XENT_CORES", "16", 1);
+}
+
 CU_ErrorCode add_session(void) {
     static const struct case_of cases[] = {{"initial values and layouts", init_and_layout},
                                            {"finite state", finite_state},
@@ -307,6 +320,7 @@ CU_ErrorCode add_session(void) {
                                            {"evaluation", evaluation},
                                            {"ignored and absent targets", all_ignored},
                                            {"examples in memory", memory_datasets},
+                                           {"threads of a session", threads_of_a_session},
                                            {"softmax", softmax}};
     return add_suite("session", cases, sizeof cases / sizeof *cases);
 }

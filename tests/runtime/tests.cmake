@@ -4,6 +4,7 @@ add_executable(test_runtime
   tests/runtime/test_checkpoint.c
   tests/runtime/test_csv.c
   tests/runtime/test_idx.c
+  tests/runtime/test_pace.c
   tests/runtime/test_pool.c
   tests/runtime/test_random.c
   tests/runtime/test_session.c

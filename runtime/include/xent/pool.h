@@ -1,13 +1,13 @@
 /* A persistent pool of threads and its barrier. The thread that calls xent_pool_run is thread 0 of the run; the others
- * belong to the pool, have all signals blocked, and sleep when there is nothing to do. A waiting thread spins for a
- * tenth of a millisecond and then sleeps on a futex; where there are more threads than cores it sleeps almost at once.
+ * belong to the pool, have all signals blocked, and sleep when there is nothing to do. A thread that waits for another
+ * one spins for a millisecond in a run, for a tenth of that between runs, and then sleeps on a futex; where there are
+ * more threads than cores it sleeps almost at once. No thread is tied to a core: another program may need it more.
  * A pool serves one run at a time. */
 #ifndef XENT_POOL_H
 #define XENT_POOL_H
 
 #include "status.h"
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -18,14 +18,12 @@ enum { XENT_MAX_THREADS = 256 };
 
 struct xent_pool;
 
-/* The cores that this process may use: its affinity, and the whole cores of its cgroup's quota; at least 1. */
+/* The cores that this process may use: its affinity, and the whole cores of its cgroup's quota; at least 1. XENT_CORES in
+ * the environment overrides them. */
 XENT_API uint32_t xent_available_cores(void);
 
-/* `threads` 1 to XENT_MAX_THREADS, or 0 for xent_available_cores(). `pin`: each thread of the pool, and the caller
- * during a run, stays on its own core; done only when the threads take all cores that the process may use, for else two
- * processes could meet on the same ones. */
-XENT_API enum xent_status xent_pool_create(uint32_t threads, bool pin, struct xent_pool **out,
-                                           struct xent_error *error);
+/* `threads` 1 to XENT_MAX_THREADS, also more than cores, or 0 for xent_available_cores(). */
+XENT_API enum xent_status xent_pool_create(uint32_t threads, struct xent_pool **out, struct xent_error *error);
 XENT_API void xent_pool_destroy(struct xent_pool *pool); /* NULL is allowed; not during a run */
 XENT_API uint32_t xent_pool_threads(const struct xent_pool *pool);
 

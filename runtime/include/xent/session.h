@@ -16,8 +16,8 @@ extern "C" {
 struct xent_session;
 
 struct xent_session_options {
-    uint32_t threads; /* 0: the cores that this process may use */
-    bool pin;         /* see xent_pool_create */
+    uint32_t threads; /* at most; 0: the cores that this process may use. No more than those are started. A run takes
+                       * fewer where that is faster: the results are the same. */
 };
 
 /* A scalar of an entry by its name ("lr", "momentum", "dampening", "weight_decay"). */
