@@ -21,7 +21,7 @@ START = time.perf_counter()
 PEERS = ("torch", "torch-compile", "jax", "jax-scan")
 CANNOT_RUN = 3
 SCAN_STEPS = 50
-INFERENCE_CALLS = 400
+LEAST_CALLS = 50
 
 
 def arguments():
@@ -29,7 +29,7 @@ def arguments():
     parser.add_argument("net", metavar="FILE.net")
     parser.add_argument("--peer", choices=PEERS, required=True)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--seconds", type=float, default=10, help="train for about so long (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=10, help="run for about so long (default: %(default)s)")
     parser.add_argument("--steps", type=int, help="train for so many steps at most")
     parser.add_argument("--infer", action="store_true", help="time the forward pass of 1 and of 64 images instead")
     parser.add_argument("--losses", type=int, metavar="N", help="print the losses of N steps in the files' order")
@@ -267,15 +267,18 @@ def median(ordered):
     return (ordered[(n - 1) // 2] + ordered[n // 2]) / 2
 
 
-def infer(contender):
+def infer(contender, seconds):
+    """Calls with one image and with 64, for half of the time each; the first tenth of it counts for nothing."""
     result = {}
     for count in (1, 64):
-        call, times = contender.infer(count), []
-        for i in range(INFERENCE_CALLS + 20):
-            before = time.perf_counter()
+        call, times, clock = contender.infer(count), [], time.perf_counter
+        for _ in range(3):
             call()
-            if i >= 20:
-                times.append((time.perf_counter() - before) * 1e6)
+        begin = clock()
+        while (now := clock()) - begin < seconds / 2 or len(times) < LEAST_CALLS:
+            call()
+            if now - begin > seconds / 20:
+                times.append((clock() - now) * 1e6)
         times.sort()
         result[f"us_p05_{count}"], result[f"us_p50_{count}"] = times[len(times) // 20], median(times)
     return result
@@ -313,7 +316,7 @@ def main():
             result["losses"] = [contender.loss(numpy.arange(i * batch, min((i + 1) * batch, examples)))
                                 for i in range(options.losses)]
         elif options.infer:
-            result |= infer(contender)
+            result |= infer(contender, options.seconds)
         else:
             result |= train(contender, random, examples, batch, options.seconds, options.steps)
     except Exception as error:  # what a peer stumbles over is its own; the comparison goes on without it

@@ -14,6 +14,15 @@ static double percent_of_roofline(const struct bench_result *result, const struc
     return call->p05 > 0 ? 100 * least / call->p05 : 0;
 }
 
+/* Of the step: the least times of its kernels, one after the other. */
+static double percent_of_all_rooflines(const struct bench_result *result)
+{
+    double least = 0;
+    for (size_t i = 0; i < result->calls; i++)
+        least += machine_roofline(&result->machine, (double)result->call[i].flops, (double)result->call[i].bytes);
+    return 100 * least / result->p05;
+}
+
 static void print_bytes(double bytes, FILE *out)
 {
     static const char *const units[] = {"B", "KiB", "MiB", "GiB"};
@@ -38,8 +47,9 @@ static void print_times(const struct bench_result *result, FILE *out)
 {
     const char *what = result->infer ? "call" : "step";
     double steps = (double)result->steps_of_epoch;
-    fprintf(out, "%s      %.1f us at the 5th percentile, %.1f median, of %zu: %.1f GFLOP/s, %.1f %% of peak\n", what,
-            1e6 * result->p05, 1e6 * result->p50, result->samples, 1e-9 * result->flops / result->p05, percent(result));
+    fprintf(out, "%s      %.1f us at the 5th percentile, %.1f median, of %zu: %.1f GFLOP/s, %.1f %% of peak,\n"
+            "          %.1f %% of the roofline\n", what, 1e6 * result->p05, 1e6 * result->p50, result->samples,
+            1e-9 * result->flops / result->p05, percent(result), percent_of_all_rooflines(result));
     if (!result->infer)
         fprintf(out, "epoch     %.3f s, %.3f s median: %" PRIu64 " steps\n", result->p05 * steps, result->p50 * steps,
                 result->steps_of_epoch);
@@ -108,17 +118,20 @@ bool bench_print_json(const struct bench_result *result, FILE *out)
     cJSON_AddStringToObject(object, "model", result->model);
     json_add_number(object, "threads", result->threads, 9);
     json_add_number(object, "batch", result->batch, 9);
-    if (result->infer) {
-        json_add_number(object, "us_p05", 1e6 * result->p05, 6);
-        json_add_number(object, "us_p50", 1e6 * result->p50, 6);
-        json_add_number(object, "us_read_weights", 1e6 * result->machine.read_seconds, 6);
-    } else {
+    if (!result->infer) {
         json_add_number(object, "s_epoch_p05", result->p05 * (double)result->steps_of_epoch, 6);
         json_add_number(object, "s_epoch_p50", result->p50 * (double)result->steps_of_epoch, 6);
+    }
+    json_add_number(object, "us_p05", 1e6 * result->p05, 6);
+    json_add_number(object, "us_p50", 1e6 * result->p50, 6);
+    if (result->infer) {
+        json_add_number(object, "weight_bytes", (double)result->weight_bytes, 17);
+        json_add_number(object, "us_read_weights", 1e6 * result->machine.read_seconds, 6);
     }
     json_add_number(object, "gflops", 1e-9 * result->flops / result->p05, 6);
     json_add_number(object, "peak_gflops", 1e-9 * result->machine.flops, 6);
     json_add_number(object, "percent_of_peak", percent(result), 4);
+    json_add_number(object, "percent_of_roofline", percent_of_all_rooflines(result), 4);
     json_add_number(object, "compile_ms", 1e3 * result->compile_seconds, 5);
     if (result->cached_seconds >= 0)
         json_add_number(object, "cached_ms", 1e3 * result->cached_seconds, 5);

@@ -27,7 +27,7 @@ cp out step.json
 [ "$(wc -l <step.json)" -eq 1 ] || fail "not one object"
 [ ! -s err ] || fail "notes about data that is there"
 keys=$(sed 's/"kernels":.*//' step.json | grep -o '"[a-z0-9_]*":' | tr -d '":' | tr '\n' ' ')
-expected="model threads batch s_epoch_p05 s_epoch_p50 gflops peak_gflops percent_of_peak compile_ms cached_ms peak_memory_bytes bandwidth_gbps "
+expected="model threads batch s_epoch_p05 s_epoch_p50 us_p05 us_p50 gflops peak_gflops percent_of_peak percent_of_roofline compile_ms cached_ms peak_memory_bytes bandwidth_gbps "
 [ "$keys" = "$expected" ] || fail "the keys are $keys"
 says step.json '"model":"m","threads":1,"batch":16,' '"kernels":[{"name":"batch","us_p05":'
 sed 's/.*"kernels"://' step.json | tr '{' '\n' | grep name >rows
@@ -42,6 +42,8 @@ between head.json s_epoch_p50 0 60
 between head.json gflops 0 100000
 between head.json peak_gflops 0.5 100000
 between head.json percent_of_peak 0 130
+between head.json percent_of_roofline 0 130
+between head.json us_p05 0 60000000
 between head.json compile_ms 0 60000
 between head.json cached_ms 0 60000
 between head.json peak_memory_bytes 1000000 4000000000
@@ -63,7 +65,7 @@ says out "batch 16, 2 threads" ": 7 steps"
 check 0 bench m.net --infer --json --steps 40 --threads 1 --no-cache
 says out '"cached_ms":null'
 keys=$(sed 's/"kernels":.*//' out | grep -o '"[a-z0-9_]*":' | tr -d '":' | tr '\n' ' ')
-expected="model threads batch us_p05 us_p50 us_read_weights gflops peak_gflops percent_of_peak compile_ms cached_ms peak_memory_bytes bandwidth_gbps "
+expected="model threads batch us_p05 us_p50 weight_bytes us_read_weights gflops peak_gflops percent_of_peak percent_of_roofline compile_ms cached_ms peak_memory_bytes bandwidth_gbps "
 [ "$keys" = "$expected" ] || fail "the keys of --infer are $keys"
 says out '"batch":1,'
 check 0 bench m.net --infer --steps 10 --threads 1 --batch 20
