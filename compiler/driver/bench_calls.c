@@ -2,6 +2,7 @@
  * entry that runs these in turn stands in the model in place of the real one: so the trainer itself drives it, with
  * real batches, and every call finds its data where the calls before it left them. */
 #include "bench.h"
+#include "lower.h"
 #include "lowered.h"
 #include "work.h"
 
@@ -81,6 +82,7 @@ static const struct kprogram *only(struct arena *arena, const struct kprogram *p
 
 static void split(struct bench_calls *calls, const struct kprogram *program, const struct lowered *lowered)
 {
+    const struct kernel_batch batch = {LOWER_BATCH_INDEX, lowered->batch};
     size_t most = program->calls.count + 1;
     calls->program = ARENA_ARRAY(&calls->arena, const struct kprogram *, most);
     calls->entry = ARENA_ARRAY(&calls->arena, codegen_entry, most);
@@ -92,8 +94,8 @@ static void split(struct bench_calls *calls, const struct kprogram *program, con
         calls->program[calls->count] = only(&calls->arena, program, i);
         calls->call[calls->count++] = (struct call_time){
             .name = kernel->name,
-            .flops = kernel_flops(kernel, lowered->batch),
-            .bytes = kernel_bytes(kernel, lowered->capacity),
+            .flops = kernel_flops(kernel, &batch),
+            .bytes = kernel_bytes(kernel, &batch),
         };
     }
 }

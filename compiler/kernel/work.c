@@ -2,6 +2,9 @@
  * exact to 2^53, and without overflow. */
 #include "work.h"
 
+#include <math.h>
+#include <string.h>
+
 enum { GROUP_INDICES = 8, GROUP_POINTS = 1 << 20 };
 
 /* ---- conditions: how many of the terms there are ---- */
@@ -134,30 +137,35 @@ static double present(const struct kreduce *reduce)
 
 /* ---- expressions ---- */
 
-static double expr_flops(const struct kexpr *expr, double points, int64_t live);
+static double expr_flops(const struct kexpr *expr, double points, const struct kernel_batch *batch);
 
-static int64_t extent_of(const struct kindex *index, int64_t live)
+static bool is_batch(const struct kindex *index, const struct kernel_batch *batch)
 {
-    return index->bound && live < index->extent ? live : index->extent;
+    return index->bound || (batch->index && strcmp(index->name, batch->index) == 0);
 }
 
-static double reduce_flops(const struct kreduce *reduce, double points, int64_t live)
+static int64_t extent_of(const struct kindex *index, const struct kernel_batch *batch)
+{
+    return is_batch(index, batch) && batch->live < index->extent ? batch->live : index->extent;
+}
+
+static double reduce_flops(const struct kreduce *reduce, double points, const struct kernel_batch *batch)
 {
     double terms = points;
     for (uint32_t i = 0; i < reduce->indices; i++)
-        terms *= (double)extent_of(reduce->index[i], live);
+        terms *= (double)extent_of(reduce->index[i], batch);
     terms *= present(reduce);
     double flops = reduce->kind == KR_SUM_FMA || reduce->kind == KR_SUM_BLOCKS ? 2 * terms : terms;
     for (int i = 0; i < 2; i++)
-        flops += reduce->term[i] ? expr_flops(reduce->term[i], terms, live) : 0;
-    return flops + (reduce->from ? expr_flops(reduce->from, points, live) : 0);
+        flops += reduce->term[i] ? expr_flops(reduce->term[i], terms, batch) : 0;
+    return flops + (reduce->from ? expr_flops(reduce->from, points, batch) : 0);
 }
 
-static double function_flops(const struct kfunction *function, double points, int64_t live)
+static double function_flops(const struct kfunction *function, double points, const struct kernel_batch *batch)
 {
-    double flops = expr_flops(function->body, points, live);
+    double flops = expr_flops(function->body, points, batch);
     for (uint32_t i = 0; i < function->lets; i++)
-        flops += expr_flops(function->let[i]->value, points, live);
+        flops += expr_flops(function->let[i]->value, points, batch);
     return flops;
 }
 
@@ -177,55 +185,96 @@ static double own_flops(const struct kexpr *expr)
     }
 }
 
-static double expr_flops(const struct kexpr *expr, double points, int64_t live)
+static double expr_flops(const struct kexpr *expr, double points, const struct kernel_batch *batch)
 {
     double flops = own_flops(expr) * points;
     switch (expr->op) {
     case KX_LOAD: /* subscripts are integers; a let counts where it is defined, a position with its maximum */
     case KX_LET:
     case KX_POSITION: return 0;
-    case KX_REDUCE: return reduce_flops(expr->reduce, points, live);
+    case KX_REDUCE: return reduce_flops(expr->reduce, points, batch);
     case KX_WHERE: {
-        double yes = expr_flops(expr->arg[1], points, live), no = expr_flops(expr->arg[2], points, live);
-        return expr_flops(expr->arg[0], points, live) + (yes > no ? yes : no);
+        double yes = expr_flops(expr->arg[1], points, batch), no = expr_flops(expr->arg[2], points, batch);
+        return expr_flops(expr->arg[0], points, batch) + (yes > no ? yes : no);
     }
-    case KX_CALL: flops = function_flops(expr->function, points, live); break;
+    case KX_CALL: flops = function_flops(expr->function, points, batch); break;
     default: break;
     }
     for (uint32_t i = 0; i < expr->count; i++)
-        flops += expr_flops(expr->arg[i], points, live);
+        flops += expr_flops(expr->arg[i], points, batch);
     return flops;
 }
 
-static double points_of(uint32_t rank, struct kindex *const *index)
+static double points_of(uint32_t rank, struct kindex *const *index, const struct kernel_batch *batch)
 {
     double points = 1;
     for (uint32_t i = 0; i < rank; i++)
-        points *= (double)index[i]->extent;
+        points *= (double)extent_of(index[i], batch);
     return points;
 }
 
-int64_t kernel_flops(const struct kernel *kernel, int64_t live)
+int64_t kernel_flops(const struct kernel *kernel, const struct kernel_batch *batch)
 {
     double flops = 0;
     for (size_t i = 0; i < kernel->statements.count; i++) {
         const struct kstatement *statement = kernel->statements.at[i];
         if (statement->kind == KS_LET)
-            flops += expr_flops(statement->let->value, points_of(statement->let->rank, statement->let->index), live);
+            flops += expr_flops(statement->let->value, points_of(statement->let->rank, statement->let->index, batch),
+                                batch);
         else
-            flops += expr_flops(statement->value, points_of(statement->rank, statement->index), live);
+            flops += expr_flops(statement->value, points_of(statement->rank, statement->index, batch), batch);
     }
     return flops < 0x1p62 ? (int64_t)(flops + 0.5) : INT64_MAX;
 }
 
-int64_t kernel_bytes(const struct kernel *kernel, int64_t rows)
+/* ---- bytes ---- */
+
+/* The part of the buffer's elements that belong to the batch's examples, where `expr` subscripts it by their index. */
+static double live_part(const struct kexpr *expr, const struct kbuffer *buffer, const struct kernel_batch *batch)
+{
+    if (expr->op == KX_LOAD && expr->buffer == buffer) {
+        for (uint32_t d = 0; d < expr->count; d++)
+            if (expr->arg[d]->op == KX_INDEX && is_batch(expr->arg[d]->index, batch))
+                return (double)extent_of(expr->arg[d]->index, batch) / (double)expr->arg[d]->index->extent;
+        return 1;
+    }
+    double least = 1;
+    for (uint32_t i = 0; i < expr->count; i++)
+        least = fmin(least, live_part(expr->arg[i], buffer, batch));
+    if (expr->op == KX_REDUCE) {
+        const struct kreduce *r = expr->reduce;
+        if (r->from)
+            least = fmin(least, live_part(r->from, buffer, batch));
+        for (int i = 0; i < 2; i++)
+            if (r->term[i])
+                least = fmin(least, live_part(r->term[i], buffer, batch));
+    }
+    return least;
+}
+
+static double live_part_of_kernel(const struct kernel *kernel, const struct kbuffer *buffer,
+                                  const struct kernel_batch *batch)
+{
+    double least = 1;
+    for (size_t i = 0; i < kernel->statements.count; i++) {
+        const struct kstatement *s = kernel->statements.at[i];
+        for (uint32_t d = 0; s->kind == KS_STORE && (s->buffer == buffer || s->buffer2 == buffer) && d < s->rank; d++)
+            least = fmin(least, (double)extent_of(s->index[d], batch) / (double)s->index[d]->extent);
+        least = fmin(least, live_part(s->kind == KS_LET ? s->let->value : s->value, buffer, batch));
+    }
+    return least;
+}
+
+int64_t kernel_bytes(const struct kernel *kernel, const struct kernel_batch *batch)
 {
     double bytes = 0;
     for (size_t i = 0; i < kernel->buffers.count; i++) {
         const struct kbuffer *buffer = kernel->buffers.at[i];
         double size = (double)buffer->layout.elements * (buffer->type == KT_U8 ? 1 : 4);
         if (buffer->rank && buffer->extent[0] == KERNEL_UNKNOWN)
-            size *= (double)rows;
+            size *= (double)batch->live;
+        else
+            size *= live_part_of_kernel(kernel, buffer, batch);
         bytes += size;
     }
     return bytes < 0x1p62 ? (int64_t)bytes : INT64_MAX;

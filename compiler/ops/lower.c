@@ -245,7 +245,7 @@ struct kindex *lower_index(struct lowering *l, const char *name, int64_t extent)
 
 struct kindex *lower_batch(struct lowering *l)
 {
-    return lower_index(l, "m", l->capacity);
+    return lower_index(l, LOWER_BATCH_INDEX, l->capacity);
 }
 
 static struct kscalar *scalar_named(struct lowering *l, const char *name, enum ktype type, int64_t limit)
@@ -262,7 +262,7 @@ static struct kscalar *scalar_named(struct lowering *l, const char *name, enum k
 
 struct kindex *lower_live(struct lowering *l)
 {
-    return kindex_new(l->arena, "m", l->capacity, scalar_named(l, "live", KT_I32, l->capacity));
+    return kindex_new(l->arena, LOWER_BATCH_INDEX, l->capacity, scalar_named(l, "live", KT_I32, l->capacity));
 }
 
 struct kexpr *lower_scalar(struct lowering *l, const char *name, enum ktype type)
@@ -282,7 +282,9 @@ uint32_t lower_axes(struct lowering *l, const struct value *value, struct kindex
     uint32_t rank = lower_extents(value, l->capacity, extent);
     bool batched = rank > 0 && value->type.dim[0] == DIM_N, reuse = pending(l, d);
     for (uint32_t i = 0; i < rank; i++) {
-        const char *name = !batched ? weight[rank][i] : i + 1 == rank ? "m" : feature[rank - 1][i];
+        const char *name = !batched        ? weight[rank][i]
+                           : i + 1 == rank ? LOWER_BATCH_INDEX
+                                           : feature[rank - 1][i];
         out[i] = reuse ? d->index[i] : lower_index(l, name, extent[i]);
     }
     return rank;

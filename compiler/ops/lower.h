@@ -10,6 +10,8 @@
 #include "graph.h"
 #include "kernel.h"
 
+#define LOWER_BATCH_INDEX "m" /* the name of every index over the examples of a batch */
+
 struct lower_place { /* how a kernel sees a value in memory */
     const struct kvar *var;
     const struct kvar *pick; /* the value is a data set: row m is at pick[m]; else NULL */

@@ -3,6 +3,8 @@
 
 #include "work.h"
 
+static const struct kernel_batch whole = {NULL, 16};
+
 static int64_t flops_of(struct bench *bench, const char *body)
 {
     char text[4096];
@@ -21,7 +23,7 @@ static int64_t flops_of(struct bench *bench, const char *body)
              "%s\n}\n",
              body);
     bench_open_text(bench, text, 3);
-    return bench->program ? kernel_flops(bench->program->kernels.at[0], 16) : -1;
+    return bench->program ? kernel_flops(bench->program->kernels.at[0], &whole) : -1;
 }
 
 static void sums_count_their_terms(void)
@@ -32,7 +34,7 @@ static void sums_count_their_terms(void)
                                      "}\ncall k(x, w, y)"),
                     5 * 16 * (2 * 8 + 1));
     /* The layout's padding moves, too. */
-    CU_ASSERT_EQUAL(kernel_bytes(bench.program->kernels.at[0], 0), 4 * (8 * 16 + 5 * 16 + 5 * 16));
+    CU_ASSERT_EQUAL(kernel_bytes(bench.program->kernels.at[0], &whole), 4 * (8 * 16 + 5 * 16 + 5 * 16));
     bench_close(&bench);
     CU_ASSERT_EQUAL(flops_of(&bench, "kernel k(X: f32[8, 16]) -> (Y: f32[5, 16]) {\n"
                                      "Y[n, m] = sum(k < 8 from 1.0: X[k, m] * 2.0 + 1.0)\n"
@@ -65,7 +67,7 @@ static void bounded_sums_end_early(void)
                                      "S[k] = sum(m < live from 0.0: X[k, m])\n"
                                      "}\ncall k(x, s, live = live)"),
                     8 * 16);
-    CU_ASSERT_EQUAL(kernel_flops(bench.program->kernels.at[0], 5), 8 * 5);
+    CU_ASSERT_EQUAL(kernel_flops(bench.program->kernels.at[0], &(struct kernel_batch){NULL, 5}), 8 * 5);
     bench_close(&bench);
 }
 
@@ -92,13 +94,28 @@ static void picked_rows_move(void)
                                      "Z[k, m] = f32(data[pick[m], k])\n"
                                      "}\ncall k(images, p, z)"),
                     0);
-    CU_ASSERT_EQUAL(kernel_bytes(bench.program->kernels.at[0], 16), 16 * 8 + 16 * 4 + 8 * 16 * 4);
+    CU_ASSERT_EQUAL(kernel_bytes(bench.program->kernels.at[0], &whole), 16 * 8 + 16 * 4 + 8 * 16 * 4);
     bench_close(&bench);
     CU_ASSERT_EQUAL(flops_of(&bench, "kernel k(X: f32[8, 16], inout Z: f32[8, 16]) {\n"
                                      "Z[k, m] = fma(-0.5, X[k, m], Z[k, m])\n"
                                      "}\ncall k(x, z)"),
                     2 * 8 * 16);
-    CU_ASSERT_EQUAL(kernel_bytes(bench.program->kernels.at[0], 0), 2 * 8 * 16 * 4);
+    CU_ASSERT_EQUAL(kernel_bytes(bench.program->kernels.at[0], &whole), 2 * 8 * 16 * 4);
+    bench_close(&bench);
+}
+
+/* Five examples in sixteen lanes: neither the lanes' work nor their bytes count, those of rows that pad a layout do. */
+static void empty_lanes_do_not_count(void)
+{
+    struct bench bench;
+    const struct kernel_batch five = {"m", 5};
+    CU_ASSERT_EQUAL(flops_of(&bench, "kernel k(X: f32[8, 16], W: f32[5, 8] layout (d0:16, d1)) -> (Y: f32[5, 16]) {\n"
+                                     "let b[m < 16] = X[0, m] * 2.0\n"
+                                     "Y[n, m] = sum.fma(k < 8 from b[m]: W[n, k], X[k, m])\n"
+                                     "}\ncall k(x, w, y)"),
+                    16 + 5 * 16 * 2 * 8);
+    CU_ASSERT_EQUAL(kernel_flops(bench.program->kernels.at[0], &five), 5 + 5 * 5 * 2 * 8);
+    CU_ASSERT_EQUAL(kernel_bytes(bench.program->kernels.at[0], &five), 4 * (8 * 5 + 5 * 16 + 5 * 5));
     bench_close(&bench);
 }
 
@@ -108,6 +125,7 @@ CU_ErrorCode add_work_tests(void)
                            {"absent terms do not count", absent_terms_do_not_count},
                            {"bounded sums end early", bounded_sums_end_early},
                            {"lets count once", lets_count_once},
+                           {"empty lanes do not count", empty_lanes_do_not_count},
                            {"picked rows move", picked_rows_move},
                            CU_TEST_INFO_NULL};
     CU_SuiteInfo suites[] = {{"work", NULL, NULL, NULL, NULL, tests}, CU_SUITE_INFO_NULL};
