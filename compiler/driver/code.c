@@ -1,10 +1,11 @@
-/* From kernel programs to something that runs: machine code from two LLVM modules (or the objects that an earlier run
- * made of them), or an interpreter for each entry. */
+/* From kernel programs to something that runs: machine code of two parts (or the objects that an earlier run made of
+ * them), or an interpreter for each entry. */
 #include "compile.h"
 
 #include "cache.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 
 static enum xent_status failed(struct xent_compilation *c, char *message)
@@ -38,66 +39,100 @@ static enum xent_status interpreters(struct xent_compilation *c, struct xent_ent
     return XENT_OK;
 }
 
-/* One LLVM module: the training step's, or that of all other entries, which share kernels. */
+/* What is loaded and kept by itself: the training step, or all other entries. */
 struct part {
     const struct codegen_target *target;
     const struct kprogram *programs[ENTRY_COUNT];
     size_t count;
     const struct object_cache *cache;
+    bool keyed, cached;
+    struct object_key key;
+    unsigned char *object; /* newly made */
+    size_t size;
     struct codegen_code *code;
-    bool cached;
     char *message; /* after a failure; NULL: out of memory */
 };
+enum { PARTS = 2 };
 
-static bool find_in_cache(struct part *part, const struct object_key *key)
+static void *find_in_cache(void *context)
 {
+    struct part *part = context;
     size_t size = 0;
-    unsigned char *object = object_cache_find(part->cache, key, &size);
+    part->keyed = part->cache->folder >= 0 && object_key(part->target, part->programs, part->count, &part->key);
+    unsigned char *object = part->keyed ? object_cache_find(part->cache, &part->key, &size) : NULL;
     if (!object)
-        return false;
+        return NULL;
     part->code = codegen_load(part->target, object, size, &part->message);
     free(object);
-    bool complete = part->code != NULL;
-    for (size_t i = 0; i < part->count && complete; i++)
-        complete = codegen_find(part->code, part->programs[i]->name) != NULL;
-    if (complete)
-        return true;
+    part->cached = part->code != NULL;
+    for (size_t i = 0; i < part->count && part->cached; i++)
+        part->cached = codegen_find(part->code, part->programs[i]->name) != NULL;
+    if (part->cached)
+        return NULL;
     codegen_unload(part->code);
     part->code = NULL;
     free(part->message);
     part->message = NULL;
-    return false;
-}
-
-static void *compile_part(void *context)
-{
-    struct part *part = context;
-    struct object_key key;
-    bool keyed = part->cache->folder >= 0 && object_key(part->target, part->programs, part->count, &key);
-    part->cached = keyed && find_in_cache(part, &key);
-    if (part->cached)
-        return NULL;
-    size_t size = 0;
-    struct codegen_module *module = codegen_build(part->target, part->programs, part->count, &part->message);
-    unsigned char *object = module ? codegen_object(module, &size, &part->message) : NULL;
-    codegen_destroy(module);
-    part->code = object ? codegen_load(part->target, object, size, &part->message) : NULL;
-    if (part->code && keyed)
-        object_cache_store(part->cache, &key, object, size);
-    free(object);
     return NULL;
 }
 
-/* Both modules at once: the step takes most of the time, and nothing else has to wait for it. */
-static void compile_parts(struct part part[2])
+static void *load_and_keep(void *context)
+{
+    struct part *part = context;
+    if (!part->object)
+        return NULL;
+    part->code = codegen_load(part->target, part->object, part->size, &part->message);
+    if (part->code && part->keyed)
+        object_cache_store(part->cache, &part->key, part->object, part->size);
+    free(part->object);
+    return NULL;
+}
+
+/* On all parts that there are, at once. */
+static void on_parts(struct part part[PARTS], void *(*body)(void *))
 {
     pthread_t thread;
-    bool apart = part[0].count && part[1].count && pthread_create(&thread, NULL, compile_part, &part[1]) == 0;
-    for (int i = 0; i < (apart ? 1 : 2); i++)
+    bool apart = part[0].count && part[1].count && pthread_create(&thread, NULL, body, &part[1]) == 0;
+    for (int i = 0; i < (apart ? 1 : PARTS); i++)
         if (part[i].count)
-            compile_part(&part[i]);
+            body(&part[i]);
     if (apart)
         pthread_join(thread, NULL);
+}
+
+static uint32_t processors(void)
+{
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? (uint32_t)CPU_COUNT(&set) : 1;
+}
+
+/* Makes what the cache did not have. */
+static void make_parts(struct part part[PARTS])
+{
+    struct codegen_part missing[PARTS];
+    struct part *of[PARTS];
+    uint32_t count = 0;
+    char *message = NULL;
+    for (int i = 0; i < PARTS; i++)
+        if (part[i].count && !part[i].cached) {
+            missing[count] = (struct codegen_part){.programs = part[i].programs, .count = part[i].count};
+            of[count++] = &part[i];
+        }
+    if (count == 0)
+        return;
+    bool good = codegen_compile(part[0].target, missing, count, processors(), &message);
+    for (uint32_t i = 0; i < count && good; i++) {
+        of[i]->object = missing[i].code;
+        of[i]->size = missing[i].size;
+    }
+    of[0]->message = message;
+}
+
+static void compile_parts(struct part part[PARTS])
+{
+    on_parts(part, find_in_cache);
+    make_parts(part);
+    on_parts(part, load_and_keep);
 }
 
 static enum xent_status machine_code(struct xent_compilation *c, bool no_cache, struct xent_entry *entry)
@@ -113,7 +148,7 @@ static enum xent_status machine_code(struct xent_compilation *c, bool no_cache, 
     struct object_cache cache = {.folder = -1};
     if (!no_cache)
         cache = object_cache_open(true);
-    struct part part[2] = {{.target = c->target, .cache = &cache}, {.target = c->target, .cache = &cache}};
+    struct part part[PARTS] = {{.target = c->target, .cache = &cache}, {.target = c->target, .cache = &cache}};
     for (size_t i = 0; i < c->count; i++) {
         struct part *its = &part[c->entries[i].kind != ENTRY_STEP];
         its->programs[its->count++] = c->entries[i].context.program;
@@ -122,7 +157,7 @@ static enum xent_status machine_code(struct xent_compilation *c, bool no_cache, 
     object_cache_close(&cache);
     bool good = true;
     c->cached = true;
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < PARTS; i++) {
         c->code[i] = part[i].code;
         good = good && (part[i].code || !part[i].count);
         c->cached = c->cached && (part[i].cached || !part[i].count);

@@ -6,6 +6,11 @@ struct codegen_module *codegen_build(const struct codegen_target *target, const 
     return module_build(target, programs, count, kernel_to_loops, out_message);
 }
 
+bool codegen_compile(const struct codegen_target *target, struct codegen_part *parts, uint32_t count,
+                     uint32_t threads, char **out_message) {
+    return parallel_compile(target, parts, count, threads, kernel_to_loops, out_message);
+}
+
 unsigned char *codegen_model_object(const struct codegen_target *target, const struct kprogram *const *programs,
                                     size_t count, const struct xent_model *model, const char *symbol, size_t *out_size,
                                     char **out_message) {

@@ -32,7 +32,19 @@ char *codegen_ir_text(const struct codegen_module *module);  /* malloc'ed */
 char *codegen_asm_text(struct codegen_module *module, char **out_message);
 unsigned char *codegen_object(struct codegen_module *module, size_t *out_size, char **out_message);
 
-/* Loads an object of codegen_object into this process. */
+/* Machine code of several parts, each of which is loaded by itself: on up to `threads` threads, what parts share
+ * generated once. The number of threads changes how the code is packed, not what it is. False: message (malloc'ed, NULL
+ * when out of memory) says why, and no part has code. At most eight parts. */
+struct codegen_part {
+    const struct kprogram *const *programs;
+    size_t count;
+    unsigned char *code; /* out, malloc'ed: objects */
+    size_t size;
+};
+bool codegen_compile(const struct codegen_target *target, struct codegen_part *parts, uint32_t count,
+                     uint32_t threads, char **out_message);
+
+/* Loads an object of codegen_object, or the objects of codegen_compile, into this process. */
 struct codegen_code;
 struct codegen_code *codegen_load(const struct codegen_target *target, const unsigned char *object, size_t size,
                                   char **out_message);

@@ -5,6 +5,7 @@
 #include <llvm-c/LLJIT.h>
 #include <llvm-c/Orc.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct codegen_code {
     LLVMOrcLLJITRef jit;
@@ -32,6 +33,31 @@ static LLVMErrorRef create_jit(const struct codegen_target *target, LLVMOrcLLJIT
     return LLVMOrcCreateLLJIT(out_jit, builder);
 }
 
+static LLVMErrorRef add_object(const struct codegen_code *code, const unsigned char *object, size_t size) {
+    return LLVMOrcLLJITAddObjectFile(code->jit, LLVMOrcLLJITGetMainJITDylib(code->jit),
+                                     LLVMCreateMemoryBufferWithMemoryRangeCopy((const char *)object, size, "xent"));
+}
+
+/* Objects, each behind its size, or one object alone; false: neither. */
+static bool add_all(const struct codegen_code *code, const unsigned char *at, size_t size, LLVMErrorRef *out_error) {
+    uint64_t next;
+    if (size >= 4 && memcmp(at, "\177ELF", 4) == 0) {
+        *out_error = add_object(code, at, size);
+        return true;
+    }
+    for (*out_error = NULL; size > 0 && !*out_error; at += next, size -= (size_t)next) {
+        if (size < sizeof next)
+            return false;
+        memcpy(&next, at, sizeof next);
+        at += sizeof next;
+        size -= sizeof next;
+        if (next > size)
+            return false;
+        *out_error = add_object(code, at, (size_t)next);
+    }
+    return true;
+}
+
 struct codegen_code *codegen_load(const struct codegen_target *target, const unsigned char *object, size_t size,
                                   char **out_message) {
     *out_message = NULL;
@@ -51,15 +77,12 @@ struct codegen_code *codegen_load(const struct codegen_target *target, const uns
         return NULL;
     }
     LLVMOrcExecutionSessionSetErrorReporter(LLVMOrcLLJITGetExecutionSession(code->jit), say_nothing, NULL);
-    LLVMMemoryBufferRef buffer =
-        LLVMCreateMemoryBufferWithMemoryRangeCopy((const char *)object, size, "xent");
-    error = LLVMOrcLLJITAddObjectFile(code->jit, LLVMOrcLLJITGetMainJITDylib(code->jit), buffer);
-    if (error) {
-        *out_message = message_of(error);
-        codegen_unload(code);
-        return NULL;
-    }
-    return code;
+    bool whole = add_all(code, object, size, &error);
+    if (whole && !error)
+        return code;
+    *out_message = error ? message_of(error) : codegen_message("the object cannot be loaded: it is incomplete");
+    codegen_unload(code);
+    return NULL;
 }
 
 void codegen_unload(struct codegen_code *code) {

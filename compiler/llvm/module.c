@@ -22,14 +22,16 @@ static void note_complaint(LLVMDiagnosticInfoRef info, void *context) {
     LLVMDisposeMessage(text);
 }
 
-static struct codegen_module *create(const struct codegen_target *target) {
+struct codegen_module *module_create(const struct codegen_target *target, char **out_message) {
     struct codegen_module *module = calloc(1, sizeof *module);
     LLVMTargetMachineRef machine = module ? target_machine(target) : NULL;
     if (!machine) {
+        *out_message = codegen_message("%s cannot be set up for %s", codegen_version(), target->description);
         free(module);
         return NULL;
     }
     arena_init(&module->arena, &module->out_of_memory);
+    module->units.arena = &module->arena;
     module->machine = machine;
     struct emit_module *m = &module->emit;
     m->arena = &module->arena;
@@ -85,74 +87,60 @@ static char *check_loops(const struct kprogram *program, const struct lkernel *l
     return NULL;
 }
 
-/* Kernels that read the same are the same function: the entries of a model share most of theirs. The text says all that
- * loops come from; what it does not say is how the buffers are passed. */
-struct emitted {
-    const char *text;
-    enum karith arith;
-    uint32_t buffers;
-    const struct emit_argument *arguments;
-    LLVMValueRef function;
-};
-struct builder {
-    struct codegen_module *module;
-    module_lower lower;
-    VEC(struct emitted) emitted;
-};
-
-static bool same_kernel(const struct emitted *a, const struct emitted *b) {
-    if (a->arith != b->arith || strcmp(a->text, b->text) != 0)
-        return false;
-    for (uint32_t i = 0; i < a->buffers; i++)
-        if (a->arguments[i].align != b->arguments[i].align || a->arguments[i].apart != b->arguments[i].apart)
-            return false;
-    return true;
+char *module_lower_unit(struct arena *arena, const struct codegen_target *target, struct unit *unit,
+                        module_lower lower) {
+    if (!unit->kernel)
+        return check_program(target, unit->program);
+    unit->loops = lower(arena, unit->program, unit->kernel, &target->facts);
+    return check_loops(unit->program, unit->loops);
 }
 
-static LLVMValueRef function_of(struct builder *b, const struct kprogram *program, const struct kernel *kernel,
-                                char **out_message) {
-    struct emit_module *m = &b->module->emit;
-    struct text text;
-    text_init(&text, m->arena);
-    kernel_print_kernel(kernel, &text);
-    struct emitted e = {text_string(&text), program->arith, (uint32_t)kernel->buffers.count,
-                        program_arguments(m, program, kernel), NULL};
-    for (size_t i = 0; i < b->emitted.count; i++)
-        if (same_kernel(&b->emitted.at[i], &e))
-            return b->emitted.at[i].function;
-    struct lkernel *loops = b->lower(m->arena, program, kernel, &m->target->facts);
-    *out_message = check_loops(program, loops);
-    if (*out_message)
-        return NULL;
-    m->arith = program->arith;
-    e.function = emit_kernel(m, loops, arena_printf(m->arena, "%s.%s", program->name, kernel->name), e.arguments);
-    vec_push(m->arena, &b->emitted, e);
-    return e.function;
+static LLVMValueRef function_of(struct emit_module *m, const struct unit *kernel) {
+    LLVMValueRef function = LLVMGetNamedFunction(m->module, kernel->name);
+    if (function)
+        return function;
+    function = LLVMAddFunction(m->module, kernel->name, emit_kernel_type(m, kernel->kernel));
+    LLVMSetVisibility(function, LLVMHiddenVisibility); /* so that the call is direct */
+    return function;
 }
 
-static char *build_program(struct builder *b, const struct kprogram *program, struct module_program *out) {
-    struct emit_module *m = &b->module->emit;
-    char *message = check_program(m->target, program);
-    LLVMValueRef *kernels = ARENA_ARRAY(m->arena, LLVMValueRef, program->kernels.count + 1);
-    for (size_t k = 0; k < program->kernels.count && !message; k++)
-        kernels[k] = function_of(b, program, program->kernels.at[k], &message);
-    if (message)
-        return message;
-    out->name = arena_strdup(m->arena, program->name);
-    out->function = program_emit(m, program, kernels);
-    return NULL;
+void module_add(struct codegen_module *module, const struct unit *unit, bool shared) {
+    struct emit_module *m = &module->emit;
+    if (!unit->kernel) {
+        size_t count = unit->program->kernels.count;
+        LLVMValueRef *kernels = ARENA_ARRAY(m->arena, LLVMValueRef, count + 1);
+        for (size_t k = 0; k < count; k++)
+            kernels[k] = function_of(m, unit->callee[k]);
+        program_emit(m, unit->program, kernels);
+        return;
+    }
+    m->arith = unit->program->arith;
+    LLVMValueRef function = emit_kernel(m, unit->loops, unit->name, unit->arguments);
+    if (shared) {
+        LLVMSetLinkage(function, LLVMExternalLinkage);
+        LLVMSetVisibility(function, LLVMHiddenVisibility);
+    }
+}
+
+char *module_verify(const struct codegen_module *module) {
+    char *text = NULL, *message = NULL;
+    if (LLVMVerifyModule(module->emit.module, LLVMReturnStatusAction, &text))
+        message = codegen_message("the generated LLVM IR is wrong (a bug of xent): %s", text);
+    LLVMDisposeMessage(text);
+    return message;
 }
 
 static char *build(struct codegen_module *module, const struct kprogram *const *programs, size_t count,
                    module_lower lower) {
-    struct builder b = {.module = module, .lower = lower};
-    module->program = ARENA_ARRAY(&module->arena, struct module_program, count + 1);
-    for (; module->programs < count; module->programs++) {
-        char *message = build_program(&b, programs[module->programs], &module->program[module->programs]);
+    units_add(&module->units, programs, count, 0);
+    for (size_t i = 0; i < module->units.list.count; i++) {
+        struct unit *unit = module->units.list.at[i];
+        char *message = module_lower_unit(&module->arena, module->emit.target, unit, lower);
         if (message)
             return message;
+        module_add(module, unit, false);
     }
-    return NULL;
+    return module_verify(module);
 }
 
 /* The arena's jump ends here: a frame of its own, in which no variable changes. */
@@ -169,19 +157,8 @@ static __attribute__((noinline)) bool build_guarded(struct codegen_module *modul
 
 struct codegen_module *module_build(const struct codegen_target *target, const struct kprogram *const *programs,
                                     size_t count, module_lower lower, char **out_message) {
-    struct codegen_module *module = create(target);
-    if (!module) {
-        *out_message = codegen_message("%s cannot be set up for %s", codegen_version(), target->description);
-        return NULL;
-    }
-    bool good = build_guarded(module, programs, count, lower, out_message);
-    char *text = NULL;
-    if (good && LLVMVerifyModule(module->emit.module, LLVMReturnStatusAction, &text)) {
-        *out_message = codegen_message("the generated LLVM IR is wrong (a bug of xent): %s", text);
-        good = false;
-    }
-    LLVMDisposeMessage(text);
-    if (good)
+    struct codegen_module *module = module_create(target, out_message);
+    if (module && build_guarded(module, programs, count, lower, out_message))
         return module;
     codegen_destroy(module);
     return NULL;
@@ -189,9 +166,9 @@ struct codegen_module *module_build(const struct codegen_target *target, const s
 
 static LLVMValueRef entry_function(void *context, const char *name) {
     struct codegen_module *module = context;
-    for (size_t p = 0; p < module->programs; p++)
-        if (strcmp(module->program[p].name, name) == 0)
-            return module->program[p].function;
+    for (size_t i = 0; i < module->units.list.count; i++)
+        if (!module->units.list.at[i]->kernel && strcmp(module->units.list.at[i]->name, name) == 0)
+            return LLVMGetNamedFunction(module->emit.module, name);
     if (!module->complaint)
         module->complaint = codegen_message("entry `%s` has no program", name);
     return NULL;
@@ -204,8 +181,8 @@ bool module_add_model(struct codegen_module *module, const struct xent_model *mo
         *out_message = codegen_message("out of memory while generating code");
         return false;
     }
-    for (size_t p = 0; p < module->programs; p++)
-        LLVMSetLinkage(module->program[p].function, LLVMInternalLinkage);
+    for (size_t i = 0; i < module->units.list.count; i++)
+        LLVMSetLinkage(LLVMGetNamedFunction(m->module, module->units.list.at[i]->name), LLVMInternalLinkage);
     LLVMValueRef value = abi_constant(m, &abi_model, model, entry_function, module);
     if (!value) {
         *out_message = module->complaint;
@@ -226,16 +203,14 @@ char *codegen_ir_text(const struct codegen_module *module) {
     return copy;
 }
 
-/* Bytes with a NUL behind them. From a copy of the module, because code generation rewrites it. */
-static unsigned char *emit_file(struct codegen_module *module, LLVMCodeGenFileType type, size_t *out_size,
-                                char **out_message) {
-    LLVMModuleRef copy = LLVMCloneModule(module->emit.module);
+/* Bytes with a NUL behind them. The module is not what it was: code generation rewrites it. */
+static unsigned char *emit_file(struct codegen_module *module, LLVMModuleRef from, LLVMCodeGenFileType type,
+                                size_t *out_size, char **out_message) {
     LLVMMemoryBufferRef buffer = NULL;
     char *text = NULL;
     unsigned char *bytes = NULL;
     *out_message = NULL;
-    bool failed = LLVMTargetMachineEmitToMemoryBuffer(module->machine, copy, type, &text, &buffer);
-    LLVMDisposeModule(copy);
+    bool failed = LLVMTargetMachineEmitToMemoryBuffer(module->machine, from, type, &text, &buffer);
     if (failed || module->complaint) {
         *out_message = codegen_message("%s cannot generate this code: %s", codegen_version(),
                                        module->complaint ? module->complaint : text);
@@ -255,11 +230,23 @@ static unsigned char *emit_file(struct codegen_module *module, LLVMCodeGenFileTy
     return bytes;
 }
 
+unsigned char *module_finish(struct codegen_module *module, size_t *out_size, char **out_message) {
+    return emit_file(module, module->emit.module, LLVMObjectFile, out_size, out_message);
+}
+
+static unsigned char *emit_copy(struct codegen_module *module, LLVMCodeGenFileType type, size_t *out_size,
+                                char **out_message) {
+    LLVMModuleRef copy = LLVMCloneModule(module->emit.module);
+    unsigned char *bytes = emit_file(module, copy, type, out_size, out_message);
+    LLVMDisposeModule(copy);
+    return bytes;
+}
+
 char *codegen_asm_text(struct codegen_module *module, char **out_message) {
     size_t size;
-    return (char *)emit_file(module, LLVMAssemblyFile, &size, out_message);
+    return (char *)emit_copy(module, LLVMAssemblyFile, &size, out_message);
 }
 
 unsigned char *codegen_object(struct codegen_module *module, size_t *out_size, char **out_message) {
-    return emit_file(module, LLVMObjectFile, out_size, out_message);
+    return emit_copy(module, LLVMObjectFile, out_size, out_message);
 }

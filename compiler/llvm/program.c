@@ -31,9 +31,9 @@ static void consider_call(const struct kcall *call, struct emit_argument *argume
     }
 }
 
-struct emit_argument *program_arguments(struct emit_module *m, const struct kprogram *program,
+struct emit_argument *program_arguments(struct arena *arena, const struct kprogram *program,
                                         const struct kernel *kernel) {
-    struct emit_argument *arguments = ARENA_ARRAY(m->arena, struct emit_argument, kernel->buffers.count + 1);
+    struct emit_argument *arguments = ARENA_ARRAY(arena, struct emit_argument, kernel->buffers.count + 1);
     for (size_t i = 0; i < kernel->buffers.count; i++)
         arguments[i] = (struct emit_argument){.align = 64, .apart = true};
     for (size_t c = 0; c < program->calls.count; c++)

@@ -12,6 +12,7 @@ int main(void) {
     suite_loops();
     suite_gemm();
     suite_model();
+    suite_parallel();
     suite_cache();
     CU_basic_set_mode(CU_BRM_NORMAL);
     CU_basic_run_tests();

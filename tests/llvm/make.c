@@ -26,7 +26,9 @@ static struct kbuffer *buffer_and_var(struct make *m, const char *name, enum kty
                                       int64_t elements, struct kvar var) {
     struct kernel *kernel = &m->made->kernel;
     struct kbuffer *buffer = ARENA_NEW(m->arena, struct kbuffer);
-    *buffer = (struct kbuffer){.name = name, .type = type, .access = access, .rank = 1,
+    /* Their text is what kernels are compared by, and these have no statements in it. */
+    const char *own_name = arena_printf(m->arena, "%s.%s", kernel->name, name);
+    *buffer = (struct kbuffer){.name = own_name, .type = type, .access = access, .rank = 1,
                                .number = (uint32_t)kernel->buffers.count, .extent = {elements}};
     buffer->layout.elements = elements;
     var.name = name;

@@ -13,6 +13,7 @@ void suite_shuffle(void);
 void suite_loops(void);
 void suite_gemm(void);
 void suite_model(void);
+void suite_parallel(void);
 void suite_cache(void);
 
 /* Bits, with every NaN the same. */
