@@ -192,6 +192,7 @@ struct ktile {
 };
 struct kschedule {
     const char *lanes; /* this index lies in the vector lanes; NULL: scalar code */
+    int64_t width;     /* of the vectors: 4, 8 or 16; the target's where it has none so wide, or 0 stands here */
     VEC(struct ktile) tile;
     VEC(const char *) order;       /* loops outside in; indices not named follow in the store's order */
     VEC(const char *) unroll;      /* reduction indices unrolled in full */

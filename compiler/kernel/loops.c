@@ -410,7 +410,7 @@ struct lkernel *kernel_to_loops(struct arena *arena, const struct kprogram *prog
 {
     struct lkernel *out = ARENA_NEW(arena, struct lkernel);
     out->kernel = kernel;
-    out->lanes = kernel->schedule.lanes ? target->lanes : 1;
+    out->lanes = schedule_width(&kernel->schedule, target);
     struct builder b = {.arena = arena, .program = program, .kernel = kernel, .target = target, .out = out,
                         .lanes = out->lanes, .block = &out->body,
                         .bucket = ARENA_ARRAY(arena, uint32_t, MEMO_BUCKETS),

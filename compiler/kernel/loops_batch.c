@@ -167,6 +167,18 @@ static void tree_in_lanes(struct builder *b, const struct kexpr *expr, uint32_t 
         out[i] = value_fold16(b, vectors, term + i * vectors);
 }
 
+/* A bound is at least 1, so that the only example there can be is there. */
+static void tree_of_one(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point,
+                        const struct lvalue **out)
+{
+    struct point *p = ARENA_ARRAY(b->arena, struct point, count);
+    for (uint32_t i = 0; i < count; i++) {
+        p[i] = point[i];
+        p[i].env = env_index(b, point[i].env, expr->reduce->index[0], (struct lindex){.base = affine_constant(0)});
+    }
+    eval(b, expr->reduce->term[0], count, p, out);
+}
+
 /* sum.tree with something else, or nothing, in the lanes: example after example into scratch, then the same tree. */
 static void tree_by_examples(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point,
                              const struct lvalue **out)
@@ -174,20 +186,26 @@ static void tree_by_examples(struct builder *b, const struct kexpr *expr, uint32
     const struct kreduce *r = expr->reduce;
     const struct kindex *m = r->index[0];
     int64_t groups = (m->extent + KERNEL_TREE_GROUP - 1) / KERNEL_TREE_GROUP;
+    /* lanes that no example can be in are left out: they would add -0 */
+    uint32_t members = m->extent < KERNEL_TREE_GROUP ? (uint32_t)m->extent : KERNEL_TREE_GROUP;
+    if (members == 1) {
+        tree_of_one(b, expr, count, point, out);
+        return;
+    }
     bool wide = false;
     for (uint32_t i = 0; i < count; i++)
         wide |= loops_term_is_wide(b, r, &point[i]);
     uint32_t width = wide ? b->lanes : 1;
-    struct parts parts = parts_new(b, expr->type, width, count * KERNEL_TREE_GROUP, groups);
+    struct parts parts = parts_new(b, expr->type, width, count * members, groups);
     struct laffine live = live_of(b, m), present = live, zero = affine_constant(0);
     present.constant += KERNEL_TREE_GROUP - 1;
     present = affine_div(b, &present, KERNEL_TREE_GROUP);
     const struct lterm *number = term_var(b, "group", 0, groups - 1);
     struct loop_frame outer = loop_open(b, number, &zero, 1, &present, 1);
     struct laffine group = affine_term(b, number, 1), first = affine_scale(b, &group, KERNEL_TREE_GROUP);
-    struct laffine here[2] = {affine_add(b, &live, &first, -1), affine_constant(KERNEL_TREE_GROUP)};
+    struct laffine here[2] = {affine_add(b, &live, &first, -1), affine_constant(members)};
     for (int absent = 0; absent < 2; absent++) { /* lanes of the group that have an example, then those that have none */
-        const struct lterm *var = term_var(b, m->name, 0, KERNEL_TREE_GROUP - 1);
+        const struct lterm *var = term_var(b, m->name, 0, members - 1);
         struct loop_frame frame = loop_open(b, var, absent ? here : &zero, 1, absent ? here + 1 : here, absent ? 1 : 2);
         struct laffine lane = affine_term(b, var, 1), example = affine_add(b, &first, &lane, 1);
         const struct lvalue **x = ARENA_ARRAY(b->arena, const struct lvalue *, count);
@@ -200,7 +218,7 @@ static void tree_by_examples(struct builder *b, const struct kexpr *expr, uint32
             eval(b, r->term[0], count, p, x);
         }
         for (uint32_t i = 0; i < count; i++) {
-            struct lplace place = part_place(&parts, parts.levels, i * KERNEL_TREE_GROUP);
+            struct lplace place = part_place(&parts, parts.levels, i * members);
             place.element = affine_add(b, &place.element, &lane, width);
             const struct lvalue *e = absent ? neutral(b, expr->type) : x[i];
             loops_store(b, &place, width > 1 ? value_splat(b, e) : e, 1, NULL, width > 1);
@@ -209,14 +227,14 @@ static void tree_by_examples(struct builder *b, const struct kexpr *expr, uint32
     }
     join_newest(b, &parts, &group, 0);
     loop_close(b, &outer, 0, NULL);
-    const struct lvalue **sum = ARENA_ARRAY(b->arena, const struct lvalue *, (size_t)count * KERNEL_TREE_GROUP);
+    const struct lvalue **sum = ARENA_ARRAY(b->arena, const struct lvalue *, (size_t)count * members);
     join_pending(b, &parts, &present, sum);
     for (uint32_t i = 0; i < count; i++) {
         const struct lvalue *lane[KERNEL_TREE_GROUP];
-        for (uint32_t l = 0; l < KERNEL_TREE_GROUP; l++)
-            lane[l] = sum[i * KERNEL_TREE_GROUP + l];
+        for (uint32_t l = 0; l < members; l++)
+            lane[l] = sum[i * members + l];
         for (uint32_t half = KERNEL_TREE_GROUP / 2; half; half /= 2)
-            for (uint32_t l = 0; l < half; l++)
+            for (uint32_t l = 0; l < half && l + half < members; l++)
                 lane[l] = value_binary(b, KX_ADD, expr->type, lane[l], lane[l + half]);
         out[i] = lane[0];
     }

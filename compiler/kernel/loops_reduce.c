@@ -474,8 +474,7 @@ static void open_level(struct builder *b, struct nest *nest, uint32_t level, con
         return;
     }
     const struct kindex *index = r->index[level];
-    bool fixed = index->extent == 1 && !index->bound;
-    if (fixed || (schedule_unrolls(b->kernel, index) && !index->bound)) {
+    if (index->extent == 1 || (schedule_unrolls(b->kernel, index) && !index->bound)) {
         for (int64_t v = 0; v < index->extent; v++) {
             struct lindex to = {.base = affine_constant(v)};
             open_level(b, nest, level + 1, bind_all(b, nest, point, index, to), acc, at);

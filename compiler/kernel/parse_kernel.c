@@ -195,13 +195,29 @@ static bool parse_tile(struct kparser *p, struct kschedule *schedule, struct kti
         vec_push((p)->arena, (vec), element);                                                                          \
     } while (kparse_accept((p), ","))
 
+/* INDEX [WIDTH] */
+static bool parse_lanes(struct kparser *p, struct kschedule *schedule)
+{
+    schedule->width = 0;
+    schedule->lanes = parse_scheduled(p, schedule, "an index variable");
+    if (!schedule->lanes || p->token.kind != KTOK_INT)
+        return schedule->lanes != NULL;
+    struct span span = p->token.span;
+    if (!kparse_integer(p, "a number of lanes", &schedule->width))
+        return false;
+    if (schedule->width == 4 || schedule->width == 8 || schedule->width == 16)
+        return true;
+    diag_error(p->diags, span, "vectors have 4, 8 or 16 lanes, not %lld", (long long)schedule->width);
+    return false;
+}
+
 static bool parse_clause(struct kparser *p, struct kschedule *schedule)
 {
     static const char *const clauses[] = {"lanes", "tile", "order", "unroll", "prefetch", "parallel"};
     struct ktile size;
     const char *name;
     if (kparse_accept_word(p, "lanes"))
-        return (schedule->lanes = parse_scheduled(p, schedule, "an index variable")) != NULL;
+        return parse_lanes(p, schedule);
     if (kparse_accept_word(p, "tile"))
         PARSE_LIST(p, &schedule->tile, size, parse_tile(p, schedule, &size));
     else if (kparse_accept_word(p, "order"))

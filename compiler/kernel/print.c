@@ -179,6 +179,8 @@ static void print_schedule(const struct kschedule *schedule, struct text *out)
     const char *separator = " ";
     text_add(out, "schedule");
     print_names("lanes", &schedule->lanes, schedule->lanes != NULL, &separator, out);
+    if (schedule->lanes && schedule->width)
+        text_printf(out, " %lld", (long long)schedule->width);
     print_sizes("tile", schedule->tile.at, schedule->tile.count, &separator, out);
     print_names("order", schedule->order.at, schedule->order.count, &separator, out);
     print_names("unroll", schedule->unroll.at, schedule->unroll.count, &separator, out);

@@ -12,10 +12,13 @@
 enum {
     ELEMENTWISE_VECTORS = 4,
     LARGEST_CODE = 2048,
-    LARGEST_WHOLE = 16,
+    NARROWEST = 4,
+    LARGEST_WHOLE = 32,
     MOST_SPLIT = 3,
     CACHE_BYTES_PER_CYCLE = 16
 };
+
+static const double WHOLE_CHARGE = 1.5;
 
 /* ---- lanes ---- */
 
@@ -60,7 +63,8 @@ static int64_t steps(const struct dim *dim, bool lanes, uint32_t width)
 /* Cycles of one innermost iteration of the tile, and the registers it needs. */
 static double iteration_cost(const struct survey *s, int lane_dim, uint32_t width, int64_t *out_registers)
 {
-    int64_t points = 1, vectors = 0;
+    int64_t points = 1, vectors = 0, others = 0;
+    bool whole = false; /* dims that conditions depend on */
     double loads = 0;
     for (uint32_t d = 0; d < s->dims; d++)
         points *= steps(&s->dim[d], (int)d == lane_dim, width);
@@ -73,9 +77,13 @@ static double iteration_cost(const struct survey *s, int lane_dim, uint32_t widt
             if (a->dims >> d & 1)
                 n *= steps(&s->dim[d], (int)d == lane_dim, width);
         loads += (double)n;
-        if (lane_dim >= 0 && (a->dims >> lane_dim & 1) && n > vectors)
-            vectors = n;
+        int64_t *most = lane_dim >= 0 && (a->dims >> lane_dim & 1) ? &vectors : &others;
+        *most = n > *most ? n : *most;
     }
+    for (uint32_t d = 0; d < s->dims; d++)
+        whole |= s->conditioned >> d & 1 && !s->dim[d].window && s->dim[d].tile > 1;
+    if (whole && others && others < vectors) /* then each factor is needed at few points: they come one by one */
+        vectors = others;
     if (lane_dim >= 0 && points == vectors && points == steps(&s->dim[lane_dim], true, width))
         vectors = 1; /* a single row: every vector is used once, as it is loaded */
     *out_registers = points + vectors + 1;
@@ -146,12 +154,12 @@ static bool may_tile(const struct survey *s, uint32_t d, int lane_dim)
            (s->dim[d].extent == 1 || !(s->conditioned >> d & 1));
 }
 
-/* Dims of a weight's gradient (a kernel's taps) that a tile may take as a whole though conditions depend on them: which
- * tap has a term at which position is known then, and the positions' loop is cut where that changes. */
+/* Dims that a tile may take as a whole though conditions depend on them, taps of a kernel or positions of an image: which
+ * of them has a term at which position or tap is known then, and the loop over these is cut where that changes. */
 static uint32_t whole_dims(const struct survey *s)
 {
     uint32_t dims = 0;
-    for (uint32_t d = 0; s->tree && d < s->dims; d++)
+    for (uint32_t d = 0; d < s->dims; d++)
         if (s->dim[d].extent > 1 && s->dim[d].extent <= LARGEST_WHOLE && (s->conditioned & ~s->tied) >> d & 1)
             dims |= 1u << d;
     return dims;
@@ -204,17 +212,21 @@ static void try_tiles(struct survey *s, int lane_dim, const struct ktarget *targ
 
 static void choose_tile(struct survey *s, int lane_dim, const struct ktarget *target)
 {
-    struct best_tile best = {.cost = -1};
+    struct best_tile best = {.cost = -1}, plain = best;
     uint32_t whole = whole_dims(s);
     /* up to two dims beside the lanes and whole ones */
     for (uint32_t x = 0; x < s->dims; x++)
         for (uint32_t y = x; y < s->dims; y++) {
             if (!may_tile(s, x, lane_dim) || !may_tile(s, y, lane_dim))
                 continue;
-            try_tiles(s, lane_dim, target, x, y, 0, &best);
+            try_tiles(s, lane_dim, target, x, y, 0, &plain);
             for (uint32_t w = whole; w; w = (w - 1) & whole) /* every subset */
                 try_tiles(s, lane_dim, target, x, y, w, &best);
         }
+    /* what is cut is more code, and not all of a whole dim's points have a term each time */
+    double charge = s->tree ? 1 : WHOLE_CHARGE;
+    if (best.cost < 0 || (plain.cost >= 0 && plain.cost <= best.cost * charge))
+        best = plain;
     if (best.cost >= 0)
         for (uint32_t d = 0; d < s->dims; d++)
             s->dim[d].tile = best.tile[d];
@@ -348,6 +360,13 @@ static void schedule_kernel(struct arena *arena, struct kernel *kernel, const st
     bool tree_lanes = s->tree && lane_dim == (int)s->tree_dim;
     if (lane_dim >= 0)
         out->lanes = tree_lanes ? s->tree : s->dim[lane_dim].name;
+    struct ktarget narrow = *target;
+    if (lane_dim >= 0 && !tree_lanes && s->heaviest > 1) /* no slower anywhere, and twice as fast on some */
+        while (narrow.lanes > NARROWEST && s->dim[lane_dim].extent <= narrow.lanes / 2)
+            narrow.lanes /= 2;
+    if (narrow.lanes < target->lanes)
+        out->width = narrow.lanes;
+    target = &narrow;
     if (s->heaviest > 1)
         choose_tile(s, lane_dim, target);
     else

@@ -13,6 +13,13 @@ struct ktarget {
     int64_t l1_bytes, l2_bytes;
 };
 
+/* Lanes of the vectors of a kernel's code. */
+static inline uint32_t schedule_width(const struct kschedule *schedule, const struct ktarget *target)
+{
+    bool narrower = schedule->width && schedule->width < target->lanes;
+    return !schedule->lanes ? 1 : narrower ? (uint32_t)schedule->width : target->lanes;
+}
+
 /* Gives every kernel of the program without a schedule one. */
 void kernel_schedule(struct kprogram *program, const struct ktarget *target);
 /* A random legal schedule for every kernel, from `seed`: for tests that nothing in a schedule can change a bit. */

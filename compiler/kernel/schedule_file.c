@@ -132,7 +132,7 @@ static bool check_size(struct kprogram *program, const struct kernel *kernel, co
     struct survey *s = survey_kernel(program->arena, kernel, &independent, &store, &stores);
     int64_t sum = 0, most = 1;
     for (uint32_t i = 0; i < stores; i++) {
-        int64_t count = points(&kernel->schedule, store[i], target->lanes ? target->lanes : 1);
+        int64_t count = points(&kernel->schedule, store[i], schedule_width(&kernel->schedule, target));
         s->lets.count = 0;
         sum = bounded(sum + count * operators(s, store[i]->value));
         most = count > most ? count : most;

@@ -31,6 +31,8 @@ void kernel_schedule_random(struct kprogram *program, const struct ktarget *targ
             out->lanes = s->dim[name[lanes]].name;
         else if (lanes == names && s->tree && target->lanes > 1)
             out->lanes = s->tree;
+        if (out->lanes && next_random(&seed) % 3 == 0)
+            out->width = 4 << next_random(&seed) % 3;
         for (uint32_t k = names; k > 1; k--) { /* Fisher-Yates */
             uint32_t other = (uint32_t)(next_random(&seed) % k), kept = name[k - 1];
             name[k - 1] = name[other];
@@ -46,7 +48,7 @@ void kernel_schedule_random(struct kprogram *program, const struct ktarget *targ
             room /= size;
             vec_push(program->arena, &out->order, dim->name);
             vec_push(program->arena, &out->tile,
-                     (struct ktile){dim->name, in_lanes ? size * target->lanes : size});
+                     (struct ktile){dim->name, in_lanes ? size * schedule_width(out, target) : size});
         }
         if (next_random(&seed) % 2)
             for (uint32_t k = 0; k < stores; k++)

@@ -2,6 +2,7 @@
 #ifndef XENT_TEST_FAMILIES_H
 #define XENT_TEST_FAMILIES_H
 
+#include "kernel.h"
 #include "text.h"
 
 /* A batch of `live` examples with room for `capacity`; `a`, `b`, `c` are extents whose meaning is the family's own. */
@@ -14,6 +15,8 @@ struct family {
 };
 extern const struct family families[];
 extern const int family_count;
+/* features.c: the program with layouts for features in the lanes; `inputs`: weights with the inputs innermost. */
+void family_features(struct kprogram *program, int64_t capacity, bool inputs);
 /* One of them. */
 void family_probabilities(struct text *out, const struct shape *shape);
 

@@ -217,13 +217,27 @@ static bool agrees(const char *source, const struct codegen_target *target, uint
     return same;
 }
 
+static void with_features(struct text *source, int64_t capacity, bool inputs)
+{
+    struct kprogram *program = parse(source->arena, text_string(source));
+    CU_ASSERT_PTR_NOT_NULL_FATAL(program);
+    family_features(program, capacity, inputs);
+    text_init(source, source->arena);
+    kernel_print_program(program, source);
+}
+
+/* Shapes from this one on have the features in the lanes. */
+enum { FEATURES = 9 };
+
 static void test_family(const struct family *family)
 {
     static const char *const cpus[] = {NULL, "x86-64-v3", "x86-64"};
     uint64_t random_schedules = getenv("XENT_THOROUGH") ? 8 * RANDOM_SCHEDULES : RANDOM_SCHEDULES;
     static const struct shape shapes[] = {{1, 16, 4, 1, 3},   {7, 16, 7, 3, 4},    {16, 16, 5, 2, 3},
                                           {17, 32, 17, 7, 7}, {33, 48, 6, 5, 17},  {65, 80, 13, 17, 5},
-                                          {130, 144, 9, 4, 3}, {50, 64, 11, 13, 11}, {300, 304, 4, 2, 2}};
+                                          {130, 144, 9, 4, 3}, {50, 64, 11, 13, 11}, {300, 304, 4, 2, 2},
+                                          {1, 1, 7, 5, 19},   {3, 3, 13, 3, 6},    {5, 7, 11, 17, 35},
+                                          {2, 2, 20, 33, 4}};
     for (size_t c = 0; c < sizeof cpus / sizeof *cpus; c++) {
         char *message = NULL;
         struct codegen_target *target = codegen_target_create(cpus[c], NULL, &message);
@@ -239,6 +253,8 @@ static void test_family(const struct family *family)
                 struct text source;
                 text_init(&source, &arena);
                 family->write(&source, &shapes[s]);
+                if (s >= FEATURES)
+                    with_features(&source, shapes[s].capacity, s % 2);
                 struct xent_call call = {0};
                 call.scalar[0].i = shapes[s].live;
                 call.scalar[1].f = 0.0625f;
