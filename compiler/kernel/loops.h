@@ -49,6 +49,7 @@ struct llocal { /* scratch of one thread, on its stack, 64-byte aligned */
     enum ktype type; /* f32, i32, u8 */
     int64_t elements;
     uint32_t number;
+    bool taken; /* while loops are made: by code that is not complete */
 };
 struct lplace {
     const struct kbuffer *buffer; /* or */

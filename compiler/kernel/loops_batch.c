@@ -8,7 +8,7 @@
  * sum of every level whose bit of g is set, from the lowest on, and becomes pending at the first level whose bit is not.
  * These are the adjacent pairs of the balanced tree, with a number of slots that grows with its height only. */
 struct parts {
-    const struct llocal *local;
+    struct llocal *local;
     enum ktype type;
     uint32_t width, pieces, levels; /* pieces: registers of a group; slot `levels` holds the newest group's */
 };
@@ -18,10 +18,18 @@ static struct parts parts_new(struct builder *b, enum ktype type, uint32_t width
     struct parts parts = {.type = type, .width = width, .pieces = pieces, .levels = 1};
     while ((int64_t)1 << (parts.levels - 1) < groups)
         parts.levels++;
-    struct llocal *local = ARENA_NEW(b->arena, struct llocal);
-    *local = (struct llocal){"part", type, (int64_t)pieces * width * (parts.levels + 1), (uint32_t)b->out->locals.count};
-    vec_push(b->arena, &b->out->locals, local);
-    parts.local = local;
+    int64_t elements = (int64_t)pieces * width * (parts.levels + 1);
+    for (size_t i = 0; i < b->out->locals.count && !parts.local; i++)
+        if (!b->out->locals.at[i]->taken && b->out->locals.at[i]->type == type)
+            parts.local = b->out->locals.at[i];
+    if (!parts.local) {
+        parts.local = ARENA_NEW(b->arena, struct llocal);
+        *parts.local = (struct llocal){.name = "part", .type = type, .number = (uint32_t)b->out->locals.count};
+        vec_push(b->arena, &b->out->locals, parts.local);
+    }
+    if (parts.local->elements < elements)
+        parts.local->elements = elements;
+    parts.local->taken = true;
     return parts;
 }
 
@@ -84,7 +92,7 @@ static const struct lvalue *neutral(struct builder *b, enum ktype type)
     return type == KT_I32 ? value_i32(b, 0) : value_f32(b, -0.0f);
 }
 
-/* All that is pending, from the lowest level on: the tree of `present` groups. */
+/* All that is pending, from the lowest level on: the tree of `present` groups. Then the scratch is free for other sums. */
 static void join_pending(struct builder *b, const struct parts *parts, const struct laffine *present,
                          const struct lvalue **out)
 {
@@ -109,6 +117,7 @@ static void join_pending(struct builder *b, const struct parts *parts, const str
         for (uint32_t p = 0; p < parts->pieces; p++)
             out[p] = branch->carried[p].phi = value_phi(b, parts->type, parts->width);
     }
+    parts->local->taken = false;
 }
 
 static struct laffine live_of(struct builder *b, const struct kindex *index)

@@ -73,7 +73,8 @@ struct kscalar *make_scalar(struct make *m, const char *name, enum ktype type) {
 
 struct llocal *make_local(struct make *m, const char *name, enum ktype type, int64_t elements) {
     struct llocal *local = ARENA_NEW(m->arena, struct llocal);
-    *local = (struct llocal){name, type, elements, (uint32_t)m->made->loops.locals.count};
+    *local = (struct llocal){.name = name, .type = type, .elements = elements,
+                             .number = (uint32_t)m->made->loops.locals.count};
     vec_push(m->arena, &m->made->loops.locals, local);
     return local;
 }
