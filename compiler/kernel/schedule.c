@@ -15,6 +15,7 @@ enum {
     NARROWEST = 4,
     LARGEST_WHOLE = 32,
     MOST_SPLIT = 3,
+    MOST_WEIGHED = 64,
     CACHE_BYTES_PER_CYCLE = 16
 };
 
@@ -285,19 +286,53 @@ static int64_t tiles_of(const struct dim *dim)
     return (dim->extent + dim->tile - 1) / dim->tile;
 }
 
+/* How much work tile `number` of the sequence is, a whole tile 1: tiles at the edges are smaller. */
+static double tile_work(const struct survey *s, const struct split *split, int64_t number)
+{
+    double work = 1;
+    for (uint32_t i = split->dims; i-- > 0;) {
+        const struct dim *dim = &s->dim[split->dim[i]];
+        int64_t there = tiles_of(dim), edge = dim->extent % dim->tile;
+        if (edge && number % there == there - 1)
+            work *= (double)edge / (double)dim->tile;
+        number /= there;
+    }
+    return work;
+}
+
+/* The busiest thread's part of the whole. */
+static double largest_share(const struct survey *s, const struct split *split, int64_t tiles, int64_t threads)
+{
+    if (tiles > MOST_WEIGHED)
+        return (double)((tiles + threads - 1) / threads) / (double)tiles;
+    double most = 0, whole = 0;
+    for (int64_t t = 0; t < threads; t++) {
+        double mine = 0;
+        for (int64_t number = tiles * t / threads; number < tiles * (t + 1) / threads; number++)
+            mine += tile_work(s, split, number);
+        whole += mine;
+        most = mine > most ? mine : most;
+    }
+    return most / whole;
+}
+
 /* Cycles of the busiest of `threads` threads: its share of the arithmetic, and the memory that it touches. */
 static double split_cost(const struct survey *s, const struct split *split, uint32_t lanes, int64_t threads)
 {
     double touched[MAX_DIMS], cycles = (double)(s->heaviest > 1 ? s->heaviest * s->terms : s->accesses) / lanes;
     int64_t tiles = 1;
+    uint32_t all = 0;
     for (uint32_t d = 0; d < s->dims; d++) {
         touched[d] = 1;
         cycles *= s->dim[d].window || d == s->tree_dim ? 1 : (double)s->dim[d].extent;
     }
-    for (uint32_t i = 0; i < split->dims; i++)
+    for (uint32_t i = 0; i < split->dims; i++) {
         tiles *= tiles_of(&s->dim[split->dim[i]]);
+        all |= 1u << split->dim[i];
+    }
     int64_t run = (tiles + threads - 1) / threads;
-    cycles *= (double)run / (double)tiles;
+    double share = largest_share(s, split, tiles, threads);
+    cycles *= share;
     for (uint32_t i = split->dims; i-- > 0;) { /* the part of each dim's tiles that a run visits */
         int64_t there = tiles_of(&s->dim[split->dim[i]]);
         touched[split->dim[i]] = run < there ? (double)run / (double)there : 1;
@@ -306,8 +341,10 @@ static double split_cost(const struct survey *s, const struct split *split, uint
     for (uint32_t i = 0; i < s->accesses; i++) {
         const struct access *a = &s->access[i];
         double bytes = a->buffer->type == KT_U8 ? 1 : 4;
-        for (uint32_t d = 0; d < s->dims; d++)
+        for (uint32_t d = 0; d < s->dims && (a->dims & all) != all; d++)
             bytes *= a->dims >> d & 1 ? touched[d] : 1;
+        if ((a->dims & all) == all)
+            bytes *= share;
         for (uint32_t d = 0; d < a->buffer->rank; d++)
             bytes *= (double)(a->buffer->extent[d] > 0 ? a->buffer->extent[d] : 1);
         cycles += bytes / CACHE_BYTES_PER_CYCLE;
@@ -374,14 +411,16 @@ static void schedule_kernel(struct arena *arena, struct kernel *kernel, const st
     limit_code(s, lane_dim, target);
     for (uint32_t i = 0; i < stores; i++)
         survey_unroll_windows(s, store[i]->value, out);
-    /* loops: the lanes' tiles outermost, so that their panel stays in the cache; what is tiled for reuse innermost */
+    /* loops: examples of a data set outermost, so that each is read in one go; then the lanes' tiles, so that their
+     * panel stays in the cache; what is tiled for reuse innermost */
     uint32_t order[MAX_DIMS], count = 0;
-    if (lane_dim >= 0 && !tree_lanes)
-        order[count++] = (uint32_t)lane_dim;
-    for (int tiled = 0; tiled < 2; tiled++)
-        for (uint32_t d = 0; d < s->dims; d++)
-            if ((int)d != lane_dim && !s->dim[d].window && d != s->tree_dim && (s->dim[d].tile > 1) == tiled)
+    for (int place = 0; place < 4; place++)
+        for (uint32_t d = 0; d < s->dims; d++) {
+            bool lane = (int)d == lane_dim && !tree_lanes;
+            int mine = s->gathered >> d & 1 ? 0 : lane ? 1 : s->dim[d].tile == 1 ? 2 : 3;
+            if (!s->dim[d].window && d != s->tree_dim && mine == place)
                 order[count++] = d;
+        }
     for (uint32_t i = 0; i < count; i++)
         vec_push(arena, &out->order, s->dim[order[i]].name);
     if (independent)

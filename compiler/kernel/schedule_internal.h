@@ -29,6 +29,7 @@ struct survey {
     uint32_t dims, accesses;
     struct dim dim[MAX_DIMS];
     struct access access[MAX_LOADS];
+    uint32_t gathered; /* dims that choose examples of a data set */
     uint32_t conditioned; /* dims that the condition of a sum depends on: bounds of loops while their tile is 1 */
     uint32_t tied;        /* of these: some condition depends on another dim too */
     int64_t heaviest;  /* weight of the innermost loop */

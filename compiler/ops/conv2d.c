@@ -104,6 +104,10 @@ bool conv2d_db_shape(struct graph *graph, struct node *node, struct diag_list *d
     (void)graph;
     if (!need_image(node, 0, diags))
         return false;
+    struct tensor_type winner = node->input[0]->type;
+    winner.dtype = DT_I32;
+    if (node->inputs > 1 && !need_type(node, 1, &winner, diags))
+        return false;
     node->output[0]->type = type_make(DT_F32, 1, &node->input[0]->type.dim[1]);
     return true;
 }

@@ -93,6 +93,13 @@ void conv2d_db_lower(struct lowering *l, const struct node *node)
     struct kindex *o = lower_index(l, "o", z[1]), *row = lower_index(l, "y", z[2]), *column = lower_index(l, "x", z[3]);
     struct kindex *m = lower_live(l);
     struct kreduce r = {.kind = KR_SUM, .indices = 2, .index = (struct kindex *[]){row, column}, .from = lx_f32(l, 0)};
-    r.term[0] = lower_read_at(l, node->input[0], "dZ", (struct kindex *[]){o, row, column, m});
+    struct kindex *at[] = {o, row, column, m};
+    r.term[0] = lower_read_at(l, node->input[0], "dZ", at);
+    if (node->inputs > 1) {
+        struct kexpr *winner = lower_read_at(l, node->input[1], "at", at);
+        winner = winner->type == KT_U8 ? lx_unary(l, KX_TO_I32, winner) : winner;
+        struct kexpr *won = lx_binary(l, KX_LT, winner, lx_i32(l, node_int(node, "positions")));
+        r.term[0] = lx_where(l, won, r.term[0], lx_f32(l, 0));
+    }
     lower_define(l, node, 0, "db", "g", &o, lx_tree(l, m, kx_reduce(l->arena, &r)));
 }

@@ -82,9 +82,10 @@ void conv2d_dw_reference(const struct node *node, const struct reference_tensor 
 void conv2d_db_reference(const struct node *node, const struct reference_tensor *const *in,
                          struct reference_tensor *const *out, const struct reference_scalars *scalars)
 {
-    (void)node, (void)scalars;
-    int64_t area = in[0]->dim[2] * in[0]->dim[3];
+    (void)scalars;
+    int64_t area = in[0]->dim[2] * in[0]->dim[3], positions = node_int(node, "positions");
     clear(out[0]);
     for (int64_t i = 0; i < in[0]->elements; i++)
-        out[0]->data[i / area % in[0]->dim[1]] += in[0]->data[i];
+        if (node->inputs < 2 || in[1]->data[i] < (double)positions)
+            out[0]->data[i / area % in[0]->dim[1]] += in[0]->data[i];
 }
