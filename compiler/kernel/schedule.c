@@ -2,9 +2,8 @@
  *
  * Lanes: the index whose neighbours lie side by side in most of the memory that the kernel touches. Tile: among the
  * tiles whose accumulators, operands and one broadcast fit into the registers, the one that needs the fewest cycles for
- * the whole extents, edges included, by counting multiply-adds and loads of the innermost loop. Parallel: the indices
- * whose tiles, as one sequence, leave the busiest thread the least to compute and to read. Nothing here can change a
- * bit. */
+ * the whole extents, edges included, by counting multiply-adds and loads of the innermost loop. Threads:
+ * schedule_split.c. Nothing here can change a bit. */
 #include "schedule_internal.h"
 
 #include <string.h>
@@ -13,10 +12,7 @@ enum {
     ELEMENTWISE_VECTORS = 4,
     LARGEST_CODE = 2048,
     NARROWEST = 4,
-    LARGEST_WHOLE = 32,
-    MOST_SPLIT = 3,
-    MOST_WEIGHED = 64,
-    CACHE_BYTES_PER_CYCLE = 16
+    LARGEST_WHOLE = 32
 };
 
 static const double WHOLE_CHARGE = 1.5;
@@ -274,118 +270,10 @@ static void limit_code(struct survey *s, int lane_dim, const struct ktarget *tar
             s->dim[d].tile = (int)d == lane_dim ? target->lanes : 1;
 }
 
-/* ---- threads ---- */
-
-/* A way to split: tiles of some dims, outermost first, as one sequence of which each thread takes a run. */
-struct split {
-    uint32_t dims, dim[MAX_DIMS];
-};
-
-static int64_t tiles_of(const struct dim *dim)
-{
-    return (dim->extent + dim->tile - 1) / dim->tile;
-}
-
-/* How much work tile `number` of the sequence is, a whole tile 1: tiles at the edges are smaller. */
-static double tile_work(const struct survey *s, const struct split *split, int64_t number)
-{
-    double work = 1;
-    for (uint32_t i = split->dims; i-- > 0;) {
-        const struct dim *dim = &s->dim[split->dim[i]];
-        int64_t there = tiles_of(dim), edge = dim->extent % dim->tile;
-        if (edge && number % there == there - 1)
-            work *= (double)edge / (double)dim->tile;
-        number /= there;
-    }
-    return work;
-}
-
-/* The busiest thread's part of the whole. */
-static double largest_share(const struct survey *s, const struct split *split, int64_t tiles, int64_t threads)
-{
-    if (tiles > MOST_WEIGHED)
-        return (double)((tiles + threads - 1) / threads) / (double)tiles;
-    double most = 0, whole = 0;
-    for (int64_t t = 0; t < threads; t++) {
-        double mine = 0;
-        for (int64_t number = tiles * t / threads; number < tiles * (t + 1) / threads; number++)
-            mine += tile_work(s, split, number);
-        whole += mine;
-        most = mine > most ? mine : most;
-    }
-    return most / whole;
-}
-
-/* Cycles of the busiest of `threads` threads: its share of the arithmetic, and the memory that it touches. */
-static double split_cost(const struct survey *s, const struct split *split, uint32_t lanes, int64_t threads)
-{
-    double touched[MAX_DIMS], cycles = (double)(s->heaviest > 1 ? s->heaviest * s->terms : s->accesses) / lanes;
-    int64_t tiles = 1;
-    uint32_t all = 0;
-    for (uint32_t d = 0; d < s->dims; d++) {
-        touched[d] = 1;
-        cycles *= s->dim[d].window || d == s->tree_dim ? 1 : (double)s->dim[d].extent;
-    }
-    for (uint32_t i = 0; i < split->dims; i++) {
-        tiles *= tiles_of(&s->dim[split->dim[i]]);
-        all |= 1u << split->dim[i];
-    }
-    int64_t run = (tiles + threads - 1) / threads;
-    double share = largest_share(s, split, tiles, threads);
-    cycles *= share;
-    for (uint32_t i = split->dims; i-- > 0;) { /* the part of each dim's tiles that a run visits */
-        int64_t there = tiles_of(&s->dim[split->dim[i]]);
-        touched[split->dim[i]] = run < there ? (double)run / (double)there : 1;
-        run = (run + there - 1) / there;
-    }
-    for (uint32_t i = 0; i < s->accesses; i++) {
-        const struct access *a = &s->access[i];
-        double bytes = a->buffer->type == KT_U8 ? 1 : 4;
-        for (uint32_t d = 0; d < s->dims && (a->dims & all) != all; d++)
-            bytes *= a->dims >> d & 1 ? touched[d] : 1;
-        if ((a->dims & all) == all)
-            bytes *= share;
-        for (uint32_t d = 0; d < a->buffer->rank; d++)
-            bytes *= (double)(a->buffer->extent[d] > 0 ? a->buffer->extent[d] : 1);
-        cycles += bytes / CACHE_BYTES_PER_CYCLE;
-    }
-    return cycles;
-}
-
-/* Among all ways to split the one with the least cost, over several numbers of threads: the machine that compiles need
- * not be the one that runs. */
-static void choose_parallel(struct survey *s, const uint32_t *order, uint32_t count, uint32_t lanes,
-                            struct kschedule *out)
-{
-    static const int64_t threads[] = {2, 3, 4, 6, 8};
-    struct split best = {0};
-    double least = 0;
-    for (uint32_t subset = 1; subset < 1u << count; subset++) {
-        struct split split = {0};
-        bool splits = true;
-        for (uint32_t i = 0; i < count; i++)
-            if (subset >> i & 1) {
-                splits &= tiles_of(&s->dim[order[i]]) > 1;
-                split.dim[split.dims++] = order[i];
-            }
-        if (!splits || split.dims > MOST_SPLIT)
-            continue;
-        double cost = 0;
-        for (size_t t = 0; t < sizeof threads / sizeof *threads; t++)
-            cost += split_cost(s, &split, lanes, threads[t]) * (double)threads[t];
-        cost *= 1 + 0.01 * split.dims;
-        if (best.dims && cost >= least)
-            continue;
-        least = cost;
-        best = split;
-    }
-    for (uint32_t i = 0; i < best.dims; i++)
-        vec_push(s->arena, &out->parallel, s->dim[best.dim[i]].name);
-}
-
 /* ---- a kernel ---- */
 
-static void schedule_kernel(struct arena *arena, struct kernel *kernel, const struct ktarget *target)
+static void schedule_kernel(struct arena *arena, struct kernel *kernel, const struct ktarget *target,
+                            const struct ownership *ownership)
 {
     const struct kstatement **store;
     uint32_t stores;
@@ -424,7 +312,7 @@ static void schedule_kernel(struct arena *arena, struct kernel *kernel, const st
     for (uint32_t i = 0; i < count; i++)
         vec_push(arena, &out->order, s->dim[order[i]].name);
     if (independent)
-        choose_parallel(s, order, count, target->lanes, out);
+        split_kernel(s, order, count, target->lanes, ownership, out);
     for (uint32_t d = 0; d < s->dims; d++)
         if (!s->dim[d].window && d != s->tree_dim && s->dim[d].tile > 1)
             vec_push(arena, &out->tile, (struct ktile){s->dim[d].name, s->dim[d].tile});
@@ -434,9 +322,27 @@ static void schedule_kernel(struct arena *arena, struct kernel *kernel, const st
                 vec_push(arena, &out->prefetch, kernel->buffers.at[i]->name);
 }
 
+/* In the order of the calls, so that a thread finds in its cache what it left there. */
 void kernel_schedule(struct kprogram *program, const struct ktarget *target)
 {
+    struct ownership ownership = {.arena = program->arena};
+    for (size_t i = 0; i < program->calls.count; i++) {
+        struct kernel *kernel = NULL;
+        for (size_t k = 0; k < program->kernels.count; k++)
+            if (program->kernels.at[k] == program->calls.at[i].kernel)
+                kernel = program->kernels.at[k];
+        if (!kernel)
+            continue;
+        ownership.call = &program->calls.at[i];
+        if (!kernel->scheduled)
+            schedule_kernel(program->arena, kernel, target, &ownership);
+        const struct kstatement **store;
+        uint32_t stores;
+        bool independent;
+        split_note(&ownership, survey_kernel(program->arena, kernel, &independent, &store, &stores), &kernel->schedule);
+    }
+    ownership.call = NULL;
     for (size_t i = 0; i < program->kernels.count; i++)
         if (!program->kernels.at[i]->scheduled)
-            schedule_kernel(program->arena, program->kernels.at[i], target);
+            schedule_kernel(program->arena, program->kernels.at[i], target, &ownership);
 }

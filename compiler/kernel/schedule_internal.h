@@ -20,6 +20,7 @@ struct access { /* a load or store of the innermost loop */
     int64_t weight;  /* how often it is executed for one point */
     bool store;
     const struct kbuffer *buffer;
+    uint32_t by[KERNEL_MAX_RANK]; /* dims that the subscript of each dimension depends on */
     int8_t step[MAX_DIMS]; /* along dim d: 0 none, 1 contiguous, 2 anything else */
 };
 
@@ -46,5 +47,24 @@ struct survey *survey_kernel(struct arena *arena, const struct kernel *kernel, b
                              const struct kstatement ***out_stores, uint32_t *out_count);
 /* Names the indices of all small pooling windows in `expr` as unrolled. */
 void survey_unroll_windows(struct survey *s, const struct kexpr *expr, struct kschedule *out);
+
+/* ---- schedule_split.c ---- */
+
+/* Which part of a variable lies in which thread's cache: the threads own parts along a dimension of it. */
+struct owner {
+    const struct kvar *var;
+    int first, writer; /* of the program's first call that touches it, and of the last one that wrote it */
+    bool written;
+};
+struct ownership {
+    struct arena *arena;
+    VEC(struct owner) owners;
+    const struct kcall *call; /* the one being scheduled; NULL: none */
+};
+/* Chooses the indices to split. order: the loops outside in. */
+void split_kernel(struct survey *s, const uint32_t *order, uint32_t count, uint32_t lanes,
+                  const struct ownership *ownership, struct kschedule *out);
+/* Notes who owns what after the call, whose kernel has this schedule. */
+void split_note(struct ownership *ownership, const struct survey *s, const struct kschedule *schedule);
 
 #endif

@@ -98,6 +98,7 @@ static void add_access(struct survey *s, const struct kbuffer *buffer, const uin
     *a = (struct access){.weight = weight, .store = store, .buffer = buffer};
     for (uint32_t i = 0; i < rank; i++) {
         a->dims |= dims[i];
+        a->by[i] = dims[i];
         if (buffer->extent[i] == KERNEL_UNKNOWN)
             s->gathered |= dims[i];
         bool contiguous = false;
