@@ -109,11 +109,24 @@ static LLVMValueRef load_apart(struct emitter *e, const struct lvalue *value, LL
     return result;
 }
 
+/* Without registers for masks, LLVM compares again next to each use, in the innermost loop too, and keeps both operands
+ * for it. As whole words the mask itself is kept; an access looks at their signs alone. */
+static LLVMValueRef mask_of(struct emitter *e, const struct lvalue *value) {
+    LLVMValueRef mask = emit_use(e, value);
+    if (e->module->target->facts.masks || value->width == 1 || !LLVMIsAInstruction(mask) ||
+        LLVMIsAPHINode(mask) || LLVMGetInstructionParent(mask) == LLVMGetInsertBlock(e->builder))
+        return mask;
+    LLVMTypeRef words = emit_type(e, KT_I32, value->width);
+    LLVMPositionBuilderBefore(e->module->early, LLVMGetNextInstruction(mask));
+    LLVMValueRef held = LLVMBuildSExt(e->module->early, mask, words, "");
+    return LLVMBuildICmp(e->builder, LLVMIntSLT, held, emit_zero(words), "");
+}
+
 LLVMValueRef emit_load(struct emitter *e, const struct lvalue *value) {
     uint32_t width = value->width, bytes = emit_bytes(place_type(&value->place));
     LLVMTypeRef element = emit_type(e, value->type, 1), type = emit_type(e, value->type, width);
     LLVMValueRef address = emit_address(e, &value->place);
-    LLVMValueRef mask = value->mask ? emit_use(e, value->mask) : NULL;
+    LLVMValueRef mask = value->mask ? mask_of(e, value->mask) : NULL;
     assert(value->type == place_type(&value->place));
     if (width == 1) {
         if (value->index) {
@@ -159,7 +172,7 @@ static LLVMValueRef as_stored(struct emitter *e, const struct lstatement *s) {
 
 void emit_store(struct emitter *e, const struct lstatement *s) {
     uint32_t width = s->value->width, bytes = emit_bytes(place_type(&s->place));
-    LLVMValueRef value = as_stored(e, s), mask = s->mask ? emit_use(e, s->mask) : NULL;
+    LLVMValueRef value = as_stored(e, s), mask = s->mask ? mask_of(e, s->mask) : NULL;
     LLVMValueRef address = emit_address(e, &s->place);
     LLVMTypeRef type = LLVMTypeOf(value);
     if (width == 1 && mask) {

@@ -244,6 +244,7 @@ static unsigned char *emit_copy(struct codegen_module *module, LLVMCodeGenFileTy
 
 char *codegen_asm_text(struct codegen_module *module, char **out_message) {
     size_t size;
+    LLVMSetTargetMachineAsmVerbosity(module->machine, 1); /* comments that tell loops and spills */
     return (char *)emit_copy(module, LLVMAssemblyFile, &size, out_message);
 }
 

@@ -45,7 +45,12 @@ struct inner_loop {
 
 static bool is_label(const char *line) { return *line == '.' && strchr(line, ':'); }
 
-static void read_line(struct inner_loop *loop, const char *line, enum karith arith) {
+/* Cuts off a comment and the blanks before it. */
+static void read_line(struct inner_loop *loop, char *line, enum karith arith) {
+    size_t length = strcspn(line, "#");
+    while (length && isspace((unsigned char)line[length - 1]))
+        length--;
+    line[length] = 0;
     while (isspace((unsigned char)*line))
         line++;
     if (!*line || *line == '#' || *line == '.')
