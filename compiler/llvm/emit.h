@@ -39,8 +39,17 @@ void emit_parameter_attribute(struct emit_module *module, LLVMValueRef function,
 
 /* ---- state of one kernel ---- */
 
+struct emit_loop { /* an innermost one: multiples of its variable are carried, not multiplied */
+    LLVMValueRef var, first;
+    LLVMBasicBlockRef enter, body;
+    VEC(struct emit_multiple {
+        int64_t factor;
+        LLVMValueRef phi;
+    }) multiples;
+};
 struct emit_scope {
     uint32_t serial;
+    struct emit_loop *loop; /* or NULL */
     LLVMValueRef anchor; /* the terminator in front of which nested statements' integers go; NULL: scope is innermost */
 };
 struct emit_integer { /* an i64 or a pointer, and the scope it belongs to */

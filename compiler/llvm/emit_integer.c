@@ -76,8 +76,29 @@ static struct emit_integer operation(struct emitter *e, uint32_t op, uint32_t de
 
 static uint32_t deeper(uint32_t a, uint32_t b) { return a > b ? a : b; }
 
+static LLVMValueRef multiple(struct emitter *e, struct emit_loop *loop, int64_t factor) {
+    for (size_t i = 0; i < loop->multiples.count; i++)
+        if (loop->multiples.at[i].factor == factor)
+            return loop->multiples.at[i].phi;
+    LLVMBuilderRef early = e->module->early;
+    LLVMPositionBuilderBefore(early, LLVMGetBasicBlockTerminator(loop->enter));
+    LLVMValueRef first = LLVMBuildNSWMul(early, loop->first, emit_constant_i64(e, factor), "");
+    LLVMPositionBuilderBefore(early, LLVMGetFirstInstruction(loop->body));
+    LLVMValueRef phi = LLVMBuildPhi(early, e->module->i64, "");
+    LLVMAddIncoming(phi, &first, &loop->enter, 1);
+    vec_push(e->module->arena, &loop->multiples, (struct emit_multiple){factor, phi});
+    return phi;
+}
+
+/* Factors that an x86 address has anyway need no register of their own. */
 static struct emit_integer times(struct emitter *e, struct emit_integer a, int64_t factor) {
-    return factor == 1 ? a : operation(e, OP_MUL, a.depth, a.value, NULL, factor);
+    if (factor == 1)
+        return a;
+    struct emit_loop *loop = e->scopes.at[a.depth].loop;
+    bool free = factor == 2 || factor == 4 || factor == 8;
+    if (loop && loop->var == a.value && !free)
+        return (struct emit_integer){multiple(e, loop, factor), a.depth};
+    return operation(e, OP_MUL, a.depth, a.value, NULL, factor);
 }
 
 static struct emit_integer plus(struct emitter *e, struct emit_integer a, struct emit_integer b) {

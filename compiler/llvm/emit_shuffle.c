@@ -71,12 +71,23 @@ static void transpose_within_blocks(struct emitter *e, LLVMValueRef *row, uint32
     row[3] = interleave(e, high01, high23, n, 2, true);
 }
 
+/* No instruction, but LLVM does not look through it for one shuffle that does the work of several: there is none here,
+ * and the search takes more time than everything else that these vectors need. */
+static void fence(struct emitter *e, LLVMValueRef *row, uint32_t n) {
+    LLVMTypeRef type = LLVMTypeOf(row[0]);
+    if (LLVMGetTypeKind(LLVMGetElementType(type)) != LLVMFloatTypeKind)
+        return;
+    for (uint32_t i = 0; i < n; i++)
+        row[i] = emit_intrinsic(e, "llvm.arithmetic.fence", &type, 1, &row[i], 1);
+}
+
 static void transpose(struct emitter *e, LLVMValueRef *row, uint32_t n) {
     LLVMValueRef out[16];
     for (uint32_t g = 0; g < n; g += 4)
         transpose_within_blocks(e, row + g, n);
     if (n == 4)
         return;
+    fence(e, row, n);
     for (uint32_t j = 0; j < 4; j++) {
         LLVMValueRef *t0 = &row[j], *t1 = &row[4 + j]; /* groups of rows 0.., 4.., 8.., 12.. */
         if (n == 8) {

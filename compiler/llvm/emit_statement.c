@@ -122,6 +122,9 @@ static void loop(struct emitter *e, const struct lstatement *s) {
     emit_open(e, anchor);
     LLVMValueRef var = LLVMBuildPhi(builder, e->module->i64, s->var->name);
     LLVMAddIncoming(var, &b.lo, &enter, 1);
+    struct emit_loop innermost = {.var = var, .first = b.lo, .enter = enter, .body = body};
+    if (is_innermost(&s->body))
+        e->scopes.at[emit_depth(e)].loop = &innermost;
     e->vars[s->var->number] = (struct emit_integer){var, emit_depth(e)};
     for (uint32_t i = 0; i < s->carries; i++) {
         phi[i] = LLVMBuildPhi(builder, LLVMTypeOf(first[i]), "");
@@ -132,6 +135,11 @@ static void loop(struct emitter *e, const struct lstatement *s) {
     LLVMBasicBlockRef latch = here(e);
     LLVMValueRef following = LLVMBuildNSWAdd(builder, var, emit_constant_i64(e, s->step), "");
     LLVMAddIncoming(var, &following, &latch, 1);
+    for (size_t i = 0; i < innermost.multiples.count; i++) {
+        const struct emit_multiple *m = &innermost.multiples.at[i];
+        LLVMValueRef further = LLVMBuildNSWAdd(builder, m->phi, emit_constant_i64(e, m->factor * s->step), "");
+        LLVMAddIncoming(m->phi, &further, &latch, 1);
+    }
     LLVMValueRef *next = ARENA_ARRAY(e->module->arena, LLVMValueRef, s->carries + 1);
     for (uint32_t i = 0; i < s->carries; i++) {
         next[i] = emit_use(e, s->carried[i].next);
