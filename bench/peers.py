@@ -123,10 +123,14 @@ class Jax:
 
         if network.optimizer["dampening"]:
             raise NotImplementedError("sgd with dampening is not written for JAX here")
+        jax.config.update("jax_cpu_enable_async_dispatch", False)  # no second thread between Python and the kernels
         self.jax, self.version = jax, jax.__version__
         self.network, self.chunk = network, SCAN_STEPS if scanned else 1
         self.images, self.labels = jax.device_put(images), jax.device_put(labels)
-        self.parameters = {name: jax.device_put(value) for name, value in weights.items()}
+        # [in, out], as JAX's own libraries have it: x @ W.T would read W across its rows
+        turned = {layer.parameters[0] for layer in network.layers if layer.op == "linear"}
+        self.parameters = {name: jax.device_put(value.T.copy() if name in turned else value)
+                           for name, value in weights.items()}
         self.velocity = jax.tree.map(jax.numpy.zeros_like, self.parameters)
         self.train = jax.jit(self._step, donate_argnums=(0, 1))
         self.train_chunk = jax.jit(self._chunk, donate_argnums=(0, 1))
@@ -137,7 +141,7 @@ class Jax:
             a = layer.attributes
             weight, bias = [parameters[name] for name in layer.parameters] + [None] * (2 - len(layer.parameters))
             if layer.op == "linear":
-                x = x @ weight.T
+                x = x @ weight
                 x = x if bias is None else x + bias
             elif layer.op == "conv2d":
                 stride, padding = both(a.get("stride", [1])), both(a.get("padding", [0]))
