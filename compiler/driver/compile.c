@@ -116,7 +116,8 @@ static void after_pass(void *context, const struct pass *pass, const struct pass
     observer->options->on_pass(observer->options->context, &report);
 }
 
-static bool run_passes(struct xent_compilation *c, enum entry_kind kind, const struct xent_compile_options *options)
+static bool run_passes(struct xent_compilation *c, enum entry_kind kind, uint32_t wanted,
+                       const struct xent_compile_options *options)
 {
     const struct train_config *train = &c->ir->train;
     struct compiled_entry *entry = &c->entries[c->count];
@@ -126,6 +127,7 @@ static bool run_passes(struct xent_compilation *c, enum entry_kind kind, const s
         .diags = &c->diags,
         .entry = kind,
         .optimizer = {train->momentum != 0, train->dampening != 0, train->weight_decay != 0, train->nesterov},
+        .learns = wanted & (XENT_WANT_STEP | XENT_WANT_GRADIENT),
         .batch = c->batch,
         .target = codegen_target_facts(c->target),
         .schedules = c->schedules,
@@ -200,7 +202,7 @@ static enum xent_status compile(struct xent_compilation *c, uint32_t file, const
     if (status != XENT_OK)
         return status;
     for (uint32_t kind = 0; kind < ENTRY_COUNT; kind++)
-        if ((wanted & 1u << kind) && !run_passes(c, (enum entry_kind)kind, options))
+        if ((wanted & 1u << kind) && !run_passes(c, (enum entry_kind)kind, wanted, options))
             return XENT_ERROR_DATA;
     if (c->schedules && !kernel_schedules_used(c->schedules, &c->diags))
         return XENT_ERROR_DATA;

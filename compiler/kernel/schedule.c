@@ -11,7 +11,6 @@
 enum {
     ELEMENTWISE_VECTORS = 4,
     LARGEST_CODE = 2048,
-    NARROWEST = 4,
     LARGEST_WHOLE = 32
 };
 
@@ -286,9 +285,8 @@ static void schedule_kernel(struct arena *arena, struct kernel *kernel, const st
     if (lane_dim >= 0)
         out->lanes = tree_lanes ? s->tree : s->dim[lane_dim].name;
     struct ktarget narrow = *target;
-    if (lane_dim >= 0 && !tree_lanes && s->heaviest > 1) /* no slower anywhere, and twice as fast on some */
-        while (narrow.lanes > NARROWEST && s->dim[lane_dim].extent <= narrow.lanes / 2)
-            narrow.lanes /= 2;
+    if (lane_dim >= 0 && !tree_lanes && s->heaviest > 1)
+        narrow.lanes = schedule_narrow(s->dim[lane_dim].extent, target);
     if (narrow.lanes < target->lanes)
         out->width = narrow.lanes;
     target = &narrow;

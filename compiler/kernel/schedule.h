@@ -20,6 +20,16 @@ static inline uint32_t schedule_width(const struct kschedule *schedule, const st
     return !schedule->lanes ? 1 : narrower ? (uint32_t)schedule->width : target->lanes;
 }
 
+/* Lanes of the narrowest vector that so many neighbours fit into, where one is enough: no slower than the target's widest
+ * anywhere, and twice as fast where these are two halves. */
+static inline uint32_t schedule_narrow(int64_t extent, const struct ktarget *target)
+{
+    uint32_t lanes = target->lanes;
+    while (lanes > 4 && extent <= lanes / 2)
+        lanes /= 2;
+    return lanes;
+}
+
 /* Gives every kernel of the program without a schedule one. */
 void kernel_schedule(struct kprogram *program, const struct ktarget *target);
 /* A random legal schedule for every kernel, from `seed`: for tests that nothing in a schedule can change a bit. */

@@ -31,6 +31,7 @@ struct pass_context {
     struct diag_list *diags;
     enum entry_kind entry;
     struct optimizer_config optimizer;
+    bool learns;                   /* one of the entries compiled together computes gradients */
     int64_t batch;                 /* examples of a batch; needed from `lower` on */
     const struct ktarget *target;  /* needed from `lower` on */
     struct kschedule_file *schedules; /* those that are not to be derived, or NULL; kernel/schedule.h */

@@ -73,7 +73,7 @@ for net in conv dense; do
     check 0 train $net.net --quiet --save w.safetensors
     check 0 eval $net.net --weights w.safetensors --dump first.json --json
     cp out first
-    for batch in 1 5 16 63 64 65 200; do
+    for batch in 1 2 3 5 7 16 20 63 64 65 200; do
         check 0 eval $net.net --weights w.safetensors --dump d.json --json --batch $batch --threads 2
         same first out
         same first.json d.json
