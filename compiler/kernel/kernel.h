@@ -194,6 +194,8 @@ struct kschedule {
     const char *lanes; /* this index lies in the vector lanes; NULL: scalar code */
     int64_t width;     /* of the vectors: 4, 8 or 16; the target's where it has none so wide, or 0 stands here */
     VEC(struct ktile) tile;
+    VEC(struct ktile) block;       /* of a sum over the batch in the lanes: elements whose partial sums are in scratch at a
+                                      time, while groups of examples pass; indices not named are whole. Empty: a tile's */
     VEC(const char *) order;       /* loops outside in; indices not named follow in the store's order */
     VEC(const char *) unroll;      /* reduction indices unrolled in full */
     VEC(struct kschedule_name) written; /* where the text says the names above, told apart by address; for messages */

@@ -233,6 +233,19 @@ static void fill_points(struct builder *b, const struct nest *nest, uint32_t cou
         store_tile(b, nest->store[s], index[s], count, point);
 }
 
+void loops_store_point(struct builder *b, const struct kstatement *const *store, uint32_t stores,
+                       const struct point *point, const struct tile_index *bound)
+{
+    struct nest nest = {.store = store, .stores = stores, .rank = store[0]->rank};
+    const struct tile_index *(*index)[KERNEL_MAX_RANK] = arena_array(b->arena, stores, sizeof *index);
+    for (uint32_t d = 0; d < nest.rank; d++) {
+        nest.index[d] = store[0]->index[d];
+        for (uint32_t s = 0; s < stores; s++)
+            index[s][d] = &bound[d];
+    }
+    fill_points(b, &nest, 1, point, (const struct tile_index *const(*)[KERNEL_MAX_RANK])index);
+}
+
 static void fill_tile(struct builder *b, struct nest *nest)
 {
     uint32_t count;
@@ -377,6 +390,8 @@ static void order_indices(const struct kernel *kernel, struct nest *nest)
 
 static void lower_nest(struct builder *b, const struct kstatement *const *store, uint32_t stores)
 {
+    if (loops_in_groups(b, store, stores))
+        return;
     struct nest nest = {.store = store, .stores = stores, .rank = store[0]->rank};
     order_indices(b->kernel, &nest);
     bool parallel = false;

@@ -69,7 +69,8 @@ enum lop {
                      With index: lane l reads element + index[l] * stride. With mask: only lanes where it is true are read,
                      the others are 0. Result of a u8 place is a u8 register. */
     LO_FOLD16,    /* args: 16/lanes vectors (lanes 4, 8, 16; or 16 scalars), example 0 in lane 0 of the first: the sum by
-                     halves, lane l + lane l+8, then 4, 2, 1; width 1 */
+                     halves, lane l + lane l+8, then 4, 2, 1; width 1. Or width lanes and 16 vectors: lane s is the sum
+                     of number s of so many vectors each */
     LO_TRANSPOSED, /* row number `stride` of the transposition of args (lanes vectors of lanes elements) */
     LO_PHI,       /* a loop's or branch's register */
 };

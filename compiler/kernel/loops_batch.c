@@ -311,6 +311,8 @@ void reduce_blocks(struct builder *b, const struct kexpr *expr, uint32_t count, 
 void reduce_tree(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point,
                  const struct lvalue **out)
 {
+    if (reduce_in_groups(b, expr, count, point, out))
+        return;
     const char *lanes = b->kernel->schedule.lanes;
     bool in_lanes = b->lanes > 1 && lanes && strcmp(lanes, expr->reduce->index[0]->name) == 0;
     for (uint32_t i = 0; i < count; i++)

@@ -62,6 +62,7 @@ struct builder {
     uint32_t *version; /* per buffer: stores so far */
     bool parallel; /* the nests are split over the threads as the schedule says */
     struct spread spread; /* for the next sum over one index; rows 0: nothing */
+    struct group_sums *groups; /* of loops_groups.c, while it lowers a nest */
 };
 
 /* ---- loops_affine.c ---- */
@@ -103,6 +104,7 @@ const struct lvalue *value_kop(struct builder *b, enum kop op, enum ktype type, 
 const struct lvalue *value_binary(struct builder *b, enum kop op, enum ktype type, const struct lvalue *x,
                                   const struct lvalue *y);
 const struct lvalue *value_fold16(struct builder *b, uint32_t args, const struct lvalue *const *arg);
+const struct lvalue *value_folds16(struct builder *b, const struct lvalue *const *arg);
 const struct lvalue *value_transposed(struct builder *b, const struct lvalue *const *arg, uint32_t row);
 const struct lvalue *value_load(struct builder *b, const struct lplace *place, enum ktype type, uint32_t width,
                                 int64_t stride, const struct lvalue *index, const struct lvalue *mask, bool aligned);
@@ -180,6 +182,7 @@ struct tile_index {
     struct laffine base; /* first element */
     int64_t count;       /* elements of the tile */
     bool lanes;
+    bool within; /* with lanes: elements of the buffer follow the last one */
 };
 void store_tile(struct builder *b, const struct kstatement *statement, const struct tile_index *const *index,
                 uint32_t count, const struct point *point);
@@ -197,6 +200,19 @@ void loops_accumulate_products(struct builder *b, const struct kreduce *r, const
                                const struct lvalue **acc, const uint32_t *pick);
 /* Whether a term, condition or start of the reduction may differ from lane to lane. */
 bool loops_term_is_wide(struct builder *b, const struct kreduce *r, const struct point *point);
+
+/* ---- loops.c ---- */
+/* All stores of a nest at one point; `bound` in the order of the first store's indices. */
+void loops_store_point(struct builder *b, const struct kstatement *const *store, uint32_t stores,
+                       const struct point *point, const struct tile_index *bound);
+
+/* ---- loops_groups.c ---- */
+/* Lowers a nest in blocks, if the schedule has some and the nest allows it. */
+bool loops_in_groups(struct builder *b, const struct kstatement *const *store, uint32_t stores);
+/* Whether this sum is the one of the nest in blocks that is being lowered; its values then, or, where these are not
+ * asked for yet, its partial sums in scratch. */
+bool reduce_in_groups(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point,
+                      const struct lvalue **out);
 
 /* ---- loops_batch.c ---- */
 void reduce_tree(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point,

@@ -139,7 +139,8 @@ static void store_points(struct builder *b, const struct kbuffer *buffer, const 
         }
         const struct lvalue *mask = NULL;
         if (wide && point[i].valid < b->lanes &&
-            !(a->stride == 1 && buffer->access == KA_OUT && lanes_have_room(b, buffer, lane_dim, a)))
+            !(a->stride == 1 && buffer->access == KA_OUT && !index[lane_dim]->within &&
+              lanes_have_room(b, buffer, lane_dim, a)))
             mask = lanes_below(b, point[i].valid);
         loops_store(b, &a->place, v, wide ? a->stride : 1, mask,
                    a->stride == 1 && affine_is_multiple(&a->place.element, b->lanes));

@@ -234,6 +234,13 @@ const struct lvalue *value_fold16(struct builder *b, uint32_t args, const struct
     return value_shared(b, &(struct lvalue){.op = LO_FOLD16, .type = arg[0]->type, .width = 1, .args = args, .arg = arg});
 }
 
+/* As many sums as there are lanes: 16 registers. */
+const struct lvalue *value_folds16(struct builder *b, const struct lvalue *const *arg)
+{
+    return value_shared(b, &(struct lvalue){.op = LO_FOLD16, .type = arg[0]->type, .width = b->lanes,
+                                            .args = KERNEL_TREE_GROUP, .arg = arg});
+}
+
 const struct lvalue *value_transposed(struct builder *b, const struct lvalue *const *arg, uint32_t row)
 {
     struct lvalue v = {.op = LO_TRANSPOSED, .type = arg[0]->type, .width = b->lanes, .args = b->lanes, .arg = arg,

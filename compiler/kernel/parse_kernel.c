@@ -213,13 +213,15 @@ static bool parse_lanes(struct kparser *p, struct kschedule *schedule)
 
 static bool parse_clause(struct kparser *p, struct kschedule *schedule)
 {
-    static const char *const clauses[] = {"lanes", "tile", "order", "unroll", "prefetch", "parallel"};
+    static const char *const clauses[] = {"lanes", "tile", "block", "order", "unroll", "prefetch", "parallel"};
     struct ktile size;
     const char *name;
     if (kparse_accept_word(p, "lanes"))
         return parse_lanes(p, schedule);
     if (kparse_accept_word(p, "tile"))
         PARSE_LIST(p, &schedule->tile, size, parse_tile(p, schedule, &size));
+    else if (kparse_accept_word(p, "block"))
+        PARSE_LIST(p, &schedule->block, size, parse_tile(p, schedule, &size));
     else if (kparse_accept_word(p, "order"))
         PARSE_LIST(p, &schedule->order, name, name = parse_scheduled(p, schedule, "an index variable"));
     else if (kparse_accept_word(p, "unroll"))
@@ -229,7 +231,7 @@ static bool parse_clause(struct kparser *p, struct kschedule *schedule)
     else if (kparse_accept_word(p, "prefetch"))
         PARSE_LIST(p, &schedule->prefetch, name, name = parse_scheduled(p, schedule, "a buffer"));
     else {
-        kparse_unexpected(p, "lanes, tile, order, unroll, prefetch or parallel");
+        kparse_unexpected(p, "lanes, tile, block, order, unroll, prefetch or parallel");
         if (p->token.kind == KTOK_NAME)
             diag_did_you_mean(p->diags, p->token.text, clauses, sizeof clauses / sizeof *clauses);
         return false;

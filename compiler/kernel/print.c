@@ -182,6 +182,7 @@ static void print_schedule(const struct kschedule *schedule, struct text *out)
     if (schedule->lanes && schedule->width)
         text_printf(out, " %lld", (long long)schedule->width);
     print_sizes("tile", schedule->tile.at, schedule->tile.count, &separator, out);
+    print_sizes("block", schedule->block.at, schedule->block.count, &separator, out);
     print_names("order", schedule->order.at, schedule->order.count, &separator, out);
     print_names("unroll", schedule->unroll.at, schedule->unroll.count, &separator, out);
     print_names("prefetch", schedule->prefetch.at, schedule->prefetch.count, &separator, out);

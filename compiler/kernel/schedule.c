@@ -11,7 +11,8 @@
 enum {
     ELEMENTWISE_VECTORS = 4,
     LARGEST_CODE = 2048,
-    LARGEST_WHOLE = 32
+    LARGEST_WHOLE = 32,
+    LARGEST_CUT = 256
 };
 
 static const double WHOLE_CHARGE = 1.5;
@@ -57,11 +58,14 @@ static int64_t steps(const struct dim *dim, bool lanes, uint32_t width)
 }
 
 /* Cycles of one innermost iteration of the tile, and the registers it needs. */
-static double iteration_cost(const struct survey *s, int lane_dim, uint32_t width, int64_t *out_registers)
+static double iteration_cost(const struct survey *s, int lane_dim, const struct ktarget *target,
+                             int64_t *out_registers)
 {
+    uint32_t width = target->lanes;
+    bool tree = s->tree && lane_dim == (int)s->tree_dim;
     int64_t points = 1, vectors = 0, others = 0;
     bool whole = false; /* dims that conditions depend on */
-    double loads = 0;
+    double loads = 0, far = 0;
     for (uint32_t d = 0; d < s->dims; d++)
         points *= steps(&s->dim[d], (int)d == lane_dim, width);
     for (uint32_t i = 0; i < s->accesses; i++) {
@@ -74,7 +78,15 @@ static double iteration_cost(const struct survey *s, int lane_dim, uint32_t widt
                 n *= steps(&s->dim[d], (int)d == lane_dim, width);
         loads += (double)n;
         int64_t *most = lane_dim >= 0 && (a->dims >> lane_dim & 1) ? &vectors : &others;
-        *most = n > *most ? n : *most;
+        /* of two factors in vectors the one with fewer is kept in registers */
+        if (tree && most == &vectors)
+            vectors = vectors == 0 || n < vectors ? n : vectors;
+        else
+            *most = n > *most ? n : *most;
+    }
+    if (tree) { /* what does not stay in the first cache from one tap to the next comes at half a vector a cycle or so */
+        int64_t lines = survey_lines(s, false), bytes = lines * s->heaviest * (int64_t)sizeof(float) * KERNEL_TREE_GROUP;
+        far = bytes > target->l1_bytes / 4 * 3 ? (double)lines / 2 : 0;
     }
     for (uint32_t d = 0; d < s->dims; d++)
         whole |= s->conditioned >> d & 1 && !s->dim[d].window && s->dim[d].tile > 1;
@@ -85,7 +97,7 @@ static double iteration_cost(const struct survey *s, int lane_dim, uint32_t widt
     *out_registers = points + vectors + 1;
     double fma = (double)points * (double)(s->terms ? s->terms : 1);
     double cycles = loads / 2 > fma ? loads / 2 : fma;
-    return (cycles < 8 ? 8 : cycles) + 1 + loads / 10; /* a chain of additions takes eight cycles, however few */
+    return (cycles < 8 ? 8 : cycles) + 1 + loads / 10 + far; /* a chain of additions takes eight cycles, however few */
 }
 
 /* A tile of lanes must not straddle the panels of a layout (k/48, m, k%48). */
@@ -119,29 +131,55 @@ static bool inside_panels(const struct survey *s, uint32_t lane_dim)
     return true;
 }
 
+/* Multiply-adds written out: once for every run of positions between which another tap has its first or last term. */
+static int64_t cut_code(const struct survey *s)
+{
+    int64_t code = 1;
+    for (uint32_t d = 0; d < s->dims; d++) {
+        int64_t tile = d == s->tree_dim ? 1 : s->dim[d].tile;
+        code *= s->conditioned >> d & 1 ? tile * tile : tile;
+    }
+    return code;
+}
+
+/* What a few numbers of threads lose because tiles are too few to share out evenly, as a factor. */
+static double unevenness(int64_t tiles)
+{
+    int64_t shares = 0;
+    for (int64_t threads = 1; threads <= 4; threads *= 2)
+        shares += (tiles + threads - 1) / threads * threads;
+    return (double)shares / (double)(3 * tiles);
+}
+
 static double tile_cost(struct survey *s, int lane_dim, const struct ktarget *target)
 {
-    int64_t registers;
-    double cost = iteration_cost(s, lane_dim, target->lanes, &registers);
-    if (registers > target->registers - (target->registers > 16 ? 2 : 1) ||
+    bool tree = s->tree && lane_dim == (int)s->tree_dim;
+    int64_t registers, code = tree ? cut_code(s) : 0;
+    double cost = iteration_cost(s, lane_dim, target, &registers);
+    if (registers > target->registers - (target->registers > 16 ? 2 : 1) || code > LARGEST_CUT ||
         (lane_dim >= 0 && !fits_panels(s, (uint32_t)lane_dim)))
         return -1;
     /* edges: tiles of the rest, each as a tile of its own; products of whole and edge pieces */
     double total = 1;
+    int64_t tiles = 1;
     for (uint32_t d = 0; d < s->dims; d++) {
         struct dim *dim = &s->dim[d];
         if (dim->window || (s->tree && d == s->tree_dim))
             continue;
         int64_t tile = dim->tile, whole = dim->extent / tile, edge = dim->extent % tile;
         double part = (double)whole;
+        tiles *= whole + (edge != 0);
         if (edge) {
             dim->tile = edge;
-            part += iteration_cost(s, lane_dim, target->lanes, &registers) / cost;
+            part += iteration_cost(s, lane_dim, target, &registers) / cost;
             dim->tile = tile;
         }
         total *= part;
     }
-    return cost * total;
+    if (!tree)
+        return cost * total;
+    /* code takes time to compile, and the loops' ends some to run */
+    return cost * total * (1 + (double)code / 5000) * unevenness(tiles);
 }
 
 static bool may_tile(const struct survey *s, uint32_t d, int lane_dim)
@@ -271,6 +309,18 @@ static void limit_code(struct survey *s, int lane_dim, const struct ktarget *tar
 
 /* ---- a kernel ---- */
 
+/* Whether every store extends along all dims. */
+static bool stores_everywhere(const struct survey *s, const struct kstatement *const *store, uint32_t stores)
+{
+    uint32_t dims = 0;
+    for (uint32_t d = 0; d < s->dims; d++)
+        dims += !s->dim[d].window && d != s->tree_dim;
+    for (uint32_t i = 0; i < stores; i++)
+        if (store[i]->rank != dims)
+            return false;
+    return dims > 0;
+}
+
 static void schedule_kernel(struct arena *arena, struct kernel *kernel, const struct ktarget *target,
                             const struct ownership *ownership)
 {
@@ -297,6 +347,7 @@ static void schedule_kernel(struct arena *arena, struct kernel *kernel, const st
     limit_code(s, lane_dim, target);
     for (uint32_t i = 0; i < stores; i++)
         survey_unroll_windows(s, store[i]->value, out);
+    bool blocks = tree_lanes && s->heaviest > 1 && stores_everywhere(s, store, stores);
     /* loops: examples of a data set outermost, so that each is read in one go; then the lanes' tiles, so that their
      * panel stays in the cache; what is tiled for reuse innermost */
     uint32_t order[MAX_DIMS], count = 0;
@@ -304,17 +355,19 @@ static void schedule_kernel(struct arena *arena, struct kernel *kernel, const st
         for (uint32_t d = 0; d < s->dims; d++) {
             bool lane = (int)d == lane_dim && !tree_lanes;
             int mine = s->gathered >> d & 1 ? 0 : lane ? 1 : s->dim[d].tile == 1 ? 2 : 3;
-            if (!s->dim[d].window && d != s->tree_dim && mine == place)
+            if (!blocks && !s->dim[d].window && d != s->tree_dim && mine == place)
                 order[count++] = d;
         }
     for (uint32_t i = 0; i < count; i++)
         vec_push(arena, &out->order, s->dim[order[i]].name);
-    if (independent)
+    if (blocks)
+        schedule_blocks(s, target, independent, out);
+    else if (independent)
         split_kernel(s, order, count, target->lanes, ownership, out);
     for (uint32_t d = 0; d < s->dims; d++)
         if (!s->dim[d].window && d != s->tree_dim && s->dim[d].tile > 1)
             vec_push(arena, &out->tile, (struct ktile){s->dim[d].name, s->dim[d].tile});
-    if (s->heaviest > 1)
+    if (s->heaviest > 1 && !blocks)
         for (size_t i = 0; i < kernel->buffers.count; i++)
             if (kernel->buffers.at[i]->access == KA_INOUT && kernel->buffers.at[i]->rank > 1)
                 vec_push(arena, &out->prefetch, kernel->buffers.at[i]->name);

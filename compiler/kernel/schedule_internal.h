@@ -11,7 +11,7 @@ struct dim {
     const char *name;
     int64_t extent;
     bool window;
-    int64_t tile;
+    int64_t tile, block;
     int64_t period; /* of what is read along it: pixels of one window of pooling differ by less; 1: none */
 };
 
@@ -33,6 +33,7 @@ struct survey {
     uint32_t gathered; /* dims that choose examples of a data set */
     uint32_t conditioned; /* dims that the condition of a sum depends on: bounds of loops while their tile is 1 */
     uint32_t tied;        /* of these: some condition depends on another dim too */
+    uint32_t slides;      /* dims that move an address together with a sum's index: neighbours read mostly the same */
     int64_t heaviest;  /* weight of the innermost loop */
     int64_t terms;     /* multiply-adds of one innermost iteration */
     int64_t operators; /* of one point, reductions' bodies and lets counted once */
@@ -42,6 +43,12 @@ struct survey {
     uint32_t tree_dim;
 };
 
+/* Of a kernel with a sum over the batch: vectors of examples, each at a place of its own, that a tile, or a block, reads
+ * at one position of its sum. Dims that slide along with the position count once. */
+int64_t survey_lines(const struct survey *s, bool block);
+/* schedule_blocks.c: blocks of a kernel whose sum over the batch has the batch in the lanes and whose tile is chosen, the
+ * order of loops in them, and how threads share them where they may. */
+void schedule_blocks(struct survey *s, const struct ktarget *target, bool parallel, struct kschedule *out);
 /* The stores of all nests, in order; *out_independent: threads may run ahead from nest to nest. */
 struct survey *survey_kernel(struct arena *arena, const struct kernel *kernel, bool *out_independent,
                              const struct kstatement ***out_stores, uint32_t *out_count);

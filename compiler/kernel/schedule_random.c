@@ -26,10 +26,11 @@ void kernel_schedule_random(struct kprogram *program, const struct ktarget *targ
         for (uint32_t d = 0; d < s->dims; d++)
             if (!s->dim[d].window && d != s->tree_dim)
                 name[names++] = d;
-        uint64_t lanes = next_random(&seed) % (names + 2);
+        uint64_t lanes = next_random(&seed) % (names + 3);
         if (lanes < names && target->lanes > 1)
             out->lanes = s->dim[name[lanes]].name;
-        else if (lanes == names && s->tree && target->lanes > 1)
+        bool tree_lanes = (lanes == names || lanes == names + 1) && s->tree && target->lanes > 1;
+        if (tree_lanes)
             out->lanes = s->tree;
         if (out->lanes && next_random(&seed) % 3 == 0)
             out->width = 4 << next_random(&seed) % 3;
@@ -50,6 +51,11 @@ void kernel_schedule_random(struct kprogram *program, const struct ktarget *targ
             vec_push(program->arena, &out->tile,
                      (struct ktile){dim->name, in_lanes ? size * schedule_width(out, target) : size});
         }
+        if (tree_lanes && next_random(&seed) % 4)
+            for (uint32_t k = 0; k < names; k++)
+                if (k == 0 || next_random(&seed) % 2)
+                    vec_push(program->arena, &out->block,
+                             (struct ktile){s->dim[name[k]].name, 1 + (int64_t)(next_random(&seed) % 12)});
         if (next_random(&seed) % 2)
             for (uint32_t k = 0; k < stores; k++)
                 survey_unroll_windows(s, store[k]->value, out);

@@ -42,7 +42,7 @@ static int add_dim(struct survey *s, const char *name, int64_t extent, bool wind
     int d = find_dim(s, name);
     if (d >= 0 || s->dims == MAX_DIMS)
         return d;
-    s->dim[s->dims] = (struct dim){name, extent, window, window ? extent : 1, 1};
+    s->dim[s->dims] = (struct dim){name, extent, window, window ? extent : 1, 0, 1};
     return (int)s->dims++;
 }
 
@@ -87,6 +87,19 @@ static uint32_t dims_of(struct survey *s, const struct kexpr *expr, const struct
         return all;
     }
     }
+}
+
+/* Whether an index of a sum moves it. */
+static bool moves_in_sum(const struct kexpr *expr, const struct meaning *m)
+{
+    if (expr->op == KX_INDEX) {
+        const struct meaning *found = meaning_of(m, expr->index);
+        return found && found->dims == 0;
+    }
+    for (uint32_t i = 0; i < expr->count; i++)
+        if (moves_in_sum(expr->arg[i], m))
+            return true;
+    return false;
 }
 
 static void add_access(struct survey *s, const struct kbuffer *buffer, const uint32_t *dims, const uint32_t *unit,
@@ -146,6 +159,8 @@ static void look_at(struct survey *s, const struct kexpr *expr, const struct mea
         uint32_t dims[KERNEL_MAX_RANK], unit[KERNEL_MAX_RANK];
         for (uint32_t i = 0; i < expr->count; i++) {
             dims[i] = dims_of(s, expr->arg[i], m, &unit[i]);
+            if (dims[i] && moves_in_sum(expr->arg[i], m))
+                s->slides |= dims[i];
             if (expr->arg[i]->op != KX_INDEX)
                 look_at(s, expr->arg[i], m, weight);
         }
@@ -158,11 +173,13 @@ static void look_at(struct survey *s, const struct kexpr *expr, const struct mea
             uint32_t unit, dims = dims_of(s, expr->arg[i], m, &unit);
             inner = bind(s, inner, expr->let->index[i], dims, unit);
         }
-        int64_t operators = s->operators;
+        int64_t operators = s->operators, terms = s->terms;
         bool again = seen(s, expr->let);
         look_at(s, expr->let->value, inner, weight);
-        if (again)
+        if (again) {
             s->operators = operators;
+            s->terms = terms;
+        }
         return;
     }
     case KX_REDUCE: {
@@ -222,6 +239,21 @@ static void look_at_store(struct survey *s, const struct kstatement *store)
         add_access(s, store->buffer2, dims, dims, store->rank, 1, true);
 }
 
+int64_t survey_lines(const struct survey *s, bool block)
+{
+    int64_t lines = 0;
+    for (uint32_t i = 0; i < s->accesses; i++) {
+        const struct access *a = &s->access[i];
+        int64_t n = 1;
+        for (uint32_t d = 0; d < s->dims; d++)
+            if (a->dims >> d & 1 && !(s->slides >> d & 1) && d != s->tree_dim)
+                n *= block ? s->dim[d].block : s->dim[d].tile;
+        if (a->weight == s->heaviest && !a->store)
+            lines += n;
+    }
+    return lines;
+}
+
 void survey_unroll_windows(struct survey *s, const struct kexpr *expr, struct kschedule *out)
 {
     if (expr->op == KX_REDUCE) {
@@ -264,7 +296,7 @@ struct survey *survey_kernel(struct arena *arena, const struct kernel *kernel, b
             add_dim(s, store[i]->index[k]->name, store[i]->index[k]->extent, false);
     s->tree_dim = s->dims;
     if (s->dims < MAX_DIMS)
-        s->dim[s->dims++] = (struct dim){"(tree)", 1, false, 1, 1};
+        s->dim[s->dims++] = (struct dim){"(tree)", 1, false, 1, 0, 1};
     for (uint32_t i = 0; i < stores; i++)
         look_at_store(s, store[i]);
     *out_stores = store;

@@ -256,13 +256,14 @@ static bool check_once(struct kverifier *v, const char *clause, const char *befo
     return false;
 }
 
-static void check_sizes(struct kverifier *v, const struct names *names, const struct ktile *tile, size_t count)
+static void check_sizes(struct kverifier *v, const struct names *names, const char *clause, const struct ktile *tile,
+                        size_t count)
 {
     bool good = true;
     for (size_t i = 0; i < count && good; i++) {
         good = check_scheduled_name(v, names, "index", tile[i].index);
         for (size_t k = 0; k < i && good; k++)
-            good = check_once(v, "tile", tile[k].index, tile[i].index);
+            good = check_once(v, clause, tile[k].index, tile[i].index);
         if (tile[i].size < 1 || tile[i].size > INT32_MAX)
             kverify_error(v, scheduled_span(v, tile[i].index),
                           "the size %lld of %s in the schedule is not between 1 and %d", (long long)tile[i].size,
@@ -292,7 +293,8 @@ static void check_schedule(struct kverifier *v)
         check_scheduled_name(v, &indices, "index", s->lanes);
     for (size_t i = 0; i < s->parallel.count; i++)
         check_scheduled_name(v, &indices, "index", s->parallel.at[i]);
-    check_sizes(v, &indices, s->tile.at, s->tile.count);
+    check_sizes(v, &indices, "tile", s->tile.at, s->tile.count);
+    check_sizes(v, &indices, "block", s->block.at, s->block.count);
     check_order(v, &indices, s->order.at, s->order.count);
     for (size_t i = 0; i < s->unroll.count; i++)
         check_scheduled_name(v, &indices, "index", s->unroll.at[i]);

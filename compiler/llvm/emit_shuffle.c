@@ -17,9 +17,13 @@ static LLVMValueRef half(struct emitter *e, LLVMValueRef vector, uint32_t from, 
     return emit_shuffle(e, vector, LLVMGetPoison(LLVMTypeOf(vector)), lanes, count);
 }
 
+static LLVMValueRef folds(struct emitter *e, const struct lvalue *value);
+
 LLVMValueRef emit_fold16(struct emitter *e, const struct lvalue *value) {
     LLVMValueRef part[16];
     uint32_t parts = value->args, width = value->arg[0]->width;
+    if (value->width > 1)
+        return folds(e, value);
     assert(parts * width == 16);
     for (uint32_t i = 0; i < parts; i++)
         part[i] = emit_use(e, value->arg[i]);
@@ -59,6 +63,54 @@ static LLVMValueRef every_other(struct emitter *e, LLVMValueRef a, LLVMValueRef 
         lanes[l] = (2 * (block - (from_b ? blocks / 2 : 0)) + odd) * 4 + l % 4 + (from_b ? n : 0);
     }
     return emit_shuffle(e, a, b, lanes, n);
+}
+
+/* Even or odd lanes of a's, then of b's, within each block of four. */
+static LLVMValueRef alternate(struct emitter *e, LLVMValueRef a, LLVMValueRef b, uint32_t n, bool odd) {
+    uint32_t lanes[16];
+    for (uint32_t l = 0; l < n; l++)
+        lanes[l] = l / 4 * 4 + l % 2 * 2 + odd + (l % 4 >= 2 ? n : 0);
+    return emit_shuffle(e, a, b, lanes, n);
+}
+
+/* Lane w of the result: the sum by halves of vector w. Two vectors become one with each's halves added, whose blocks of
+ * four lanes belong to the one and the other in turn at last; then the same within blocks. Lane 4q + r therefore comes
+ * from vector number q of those that were joined to the r-th whole one. */
+static LLVMValueRef merge(struct emitter *e, enum ktype type, LLVMValueRef *vector, uint32_t n) {
+    uint32_t blocks = n / 4;
+    LLVMValueRef joined[4];
+    for (uint32_t r = 0; r < 4; r++) {
+        LLVMValueRef part[4];
+        for (uint32_t q = 0; q < blocks; q++)
+            part[q] = vector[4 * q + r];
+        for (uint32_t q = 0; blocks == 4 && q < 2; q++)
+            part[q] = add(e, type, halves(e, part[2 * q], part[2 * q + 1], n, false),
+                          halves(e, part[2 * q], part[2 * q + 1], n, true));
+        joined[r] = blocks == 1 ? part[0]
+                                : add(e, type, every_other(e, part[0], part[1], n, false),
+                                      every_other(e, part[0], part[1], n, true));
+    }
+    for (uint32_t r = 0; r < 2; r++)
+        joined[r] = add(e, type, interleave(e, joined[2 * r], joined[2 * r + 1], n, 2, false),
+                        interleave(e, joined[2 * r], joined[2 * r + 1], n, 2, true));
+    return add(e, type, alternate(e, joined[0], joined[1], n, false), alternate(e, joined[0], joined[1], n, true));
+}
+
+static LLVMValueRef folds(struct emitter *e, const struct lvalue *value) {
+    LLVMValueRef vector[16];
+    uint32_t n = value->width;
+    assert(value->args == 16 && value->arg[0]->width == n && n >= 4);
+    for (uint32_t w = 0; w < n; w++) {
+        LLVMValueRef part[4];
+        uint32_t parts = 16 / n;
+        for (uint32_t i = 0; i < parts; i++)
+            part[i] = emit_use(e, value->arg[w * parts + i]);
+        for (; parts > 1; parts /= 2)
+            for (uint32_t i = 0; i < parts / 2; i++)
+                part[i] = add(e, value->type, part[i], part[i + parts / 2]);
+        vector[w] = part[0];
+    }
+    return merge(e, value->type, vector, n);
 }
 
 /* Four rows to four vectors; block q of vector j: column 4q + j of these rows. */
