@@ -155,7 +155,7 @@ static void tree_in_lanes(struct builder *b, const struct kexpr *expr, uint32_t 
         struct point *p = ARENA_ARRAY(b->arena, struct point, count);
         const struct lvalue **x = ARENA_ARRAY(b->arena, const struct lvalue *, count);
         for (uint32_t i = 0; i < count; i++) {
-            p[i] = (struct point){env_index(b, point[i].env, m, to), in, b->lanes};
+            p[i] = (struct point){env_index(b, point[i].env, m, to), in, b->lanes, m->extent % KERNEL_TREE_GROUP == 0};
         }
         eval(b, r->term[0], count, p, x);
         for (uint32_t i = 0; i < count; i++) {

@@ -185,6 +185,7 @@ static struct point *with_mask(struct builder *b, uint32_t count, const struct p
         p[i] = point[i];
         if (condition[i]->width == 1)
             continue;
+        p[i].spare = false;
         const struct lvalue *c = condition[i];
         if (!truth)
             c = value_kop(b, KX_NOT, KT_BOOL, 1, &c);

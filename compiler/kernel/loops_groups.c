@@ -271,7 +271,7 @@ static void sum_vector(struct builder *b, const struct group_sums *g, const stru
     struct point *p = ARENA_ARRAY(b->arena, struct point, count);
     const struct lvalue **sum = ARENA_ARRAY(b->arena, const struct lvalue *, count);
     for (uint32_t i = 0; i < count; i++)
-        p[i] = (struct point){env_index(b, point[i].env, m, to), in, b->lanes};
+        p[i] = (struct point){env_index(b, point[i].env, m, to), in, b->lanes, m->extent % KERNEL_TREE_GROUP == 0};
     eval(b, expr->reduce->term[0], count, p, sum);
     for (uint32_t i = 0; i < count; i++) {
         sum[i] = value_splat(b, sum[i]);

@@ -188,10 +188,11 @@ const struct lvalue *eval_load(struct builder *b, const struct kexpr *expr, cons
     for (uint32_t i = 0; i < expr->count; i++)
         subscript[i] = eval_index(b, expr->arg[i], point);
     struct laddress a = eval_address(b, expr->buffer, subscript);
-    if (!a.index && a.stride == 0 && !point->mask)
+    bool masked = point->mask && !(point->spare && !a.index);
+    if (!a.index && a.stride == 0 && !masked)
         return value_load(b, &a.place, expr->type, 1, 1, NULL, NULL, false);
     const struct lvalue *mask = NULL;
-    if ((point->mask || point->valid < b->lanes) && !address_is_inside(b, &a))
+    if ((masked || point->valid < b->lanes) && !address_is_inside(b, &a))
         mask = valid_mask(b, point);
     if (!a.index && a.stride == 0 && !mask)
         return value_load(b, &a.place, expr->type, 1, 1, NULL, NULL, false);

@@ -28,6 +28,7 @@ struct point {
     const struct loop_env *env;
     const struct lvalue *mask; /* lanes outside are not to be read; NULL: all */
     uint32_t valid;            /* lanes at and behind it lie outside the store's extent; lanes when whole */
+    bool spare;                /* lanes outside the mask have memory too, so that it is needed for indirect indices only */
 };
 
 struct memo_entry {

@@ -242,8 +242,10 @@ static void accumulate_under_branches(struct builder *b, struct nest *nest, cons
             memcpy(before, acc, nest->count * sizeof *acc);
             if (at)
                 memcpy(before_at, at, nest->count * sizeof *at);
-            for (uint32_t j = 0; j < n; j++)
+            for (uint32_t j = 0; j < n; j++) {
+                p[j].spare = false;
                 p[j].mask = p[j].mask ? value_binary(b, KX_LAND, KT_BOOL, p[j].mask, guard[i]) : guard[i];
+            }
             accumulate(b, nest, p, n, acc, at, pick);
             for (uint32_t j = 0; j < n; j++) {
                 uint32_t k = pick[j];
@@ -607,7 +609,8 @@ static void reduce_window(struct builder *b, const struct kexpr *expr, uint32_t 
                 env = env_index(b, env, r->index[k], (struct lindex){.base = affine_constant(rest % extent)});
                 rest /= extent;
             }
-            p[i * positions + w] = (struct point){env, point[i].mask, point[i].valid};
+            p[i * positions + w] = point[i];
+            p[i * positions + w].env = env;
         }
     const struct lvalue **term = ARENA_ARRAY(b->arena, const struct lvalue *, (size_t)count * positions);
     eval(b, r->term[0], count * positions, p, term);
