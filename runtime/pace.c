@@ -10,7 +10,7 @@
 
 #define WINDOW 6e-3        /* seconds: longer than the slices of time that schedulers deal out */
 #define PROBATION 24e-3    /* all threads on trial: a short time without neighbours proves nothing */
-#define LONGEST 2.0        /* between two trials */
+#define LONGEST 0.25       /* between two trials: a trial that fails costs a window */
 #define SHORT_RUN 500e-6
 
 static double now(void) {

@@ -266,15 +266,16 @@ static void choose_tile(struct survey *s, int lane_dim, const struct ktarget *ta
             s->dim[d].tile = best.tile[d];
 }
 
-/* Elementwise: a few vectors side by side in memory, whole windows of pooling; where a store lies across the lanes, a
- * square that can be transposed. */
+/* Elementwise: a few vectors side by side in memory; of windows of pooling a row, so that what is written stays one
+ * stream; where a store lies across the lanes, a square that can be transposed. */
 static void choose_elementwise_tile(struct survey *s, int lane_dim, const struct ktarget *target)
 {
     if (lane_dim < 0)
         return;
     int64_t vectors = ELEMENTWISE_VECTORS;
-    for (uint32_t d = 0; d < s->dims; d++)
-        if ((int)d != lane_dim && !s->dim[d].window && s->dim[d].period <= s->dim[d].extent) {
+    for (uint32_t d = s->dims; d-- > 0 && vectors == ELEMENTWISE_VECTORS;)
+        if ((int)d != lane_dim && !s->dim[d].window && s->dim[d].period > 1 &&
+            s->dim[d].period <= s->dim[d].extent) {
             s->dim[d].tile = s->dim[d].period;
             vectors /= s->dim[d].period;
         }
