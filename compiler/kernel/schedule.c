@@ -96,7 +96,7 @@ static double iteration_cost(const struct survey *s, int lane_dim, const struct 
         vectors = 1; /* a single row: every vector is used once, as it is loaded */
     *out_registers = points + vectors + 1;
     double fma = (double)points * (double)(s->terms ? s->terms : 1);
-    double cycles = loads / 2 > fma ? loads / 2 : fma;
+    double cycles = loads > fma ? loads : fma; /* a load takes as long as a multiply-add on every processor so far */
     return (cycles < 8 ? 8 : cycles) + 1 + loads / 10 + far; /* a chain of additions takes eight cycles, however few */
 }
 
@@ -322,14 +322,23 @@ static bool stores_everywhere(const struct survey *s, const struct kstatement *c
     return dims > 0;
 }
 
-static void schedule_kernel(struct arena *arena, struct kernel *kernel, const struct ktarget *target,
-                            const struct ownership *ownership)
+/* A kernel whose schedule lacks nothing but what the threads share. */
+struct planned {
+    struct survey *survey;
+    uint32_t order[MAX_DIMS], count, lanes;
+    bool to_split;
+};
+
+static void plan_kernel(struct arena *arena, struct kernel *kernel, const struct ktarget *target, struct planned *plan)
 {
     const struct kstatement **store;
     uint32_t stores;
     bool independent;
     struct survey *s = survey_kernel(arena, kernel, &independent, &store, &stores);
     struct kschedule *out = &kernel->schedule;
+    plan->survey = s;
+    if (kernel->scheduled)
+        return;
     kernel->scheduled = true;
     int lane_dim = target->lanes > 1 ? choose_lanes(s, target->lanes) : -1;
     bool tree_lanes = s->tree && lane_dim == (int)s->tree_dim;
@@ -351,20 +360,19 @@ static void schedule_kernel(struct arena *arena, struct kernel *kernel, const st
     bool blocks = tree_lanes && s->heaviest > 1 && stores_everywhere(s, store, stores);
     /* loops: examples of a data set outermost, so that each is read in one go; then the lanes' tiles, so that their
      * panel stays in the cache; what is tiled for reuse innermost */
-    uint32_t order[MAX_DIMS], count = 0;
     for (int place = 0; place < 4; place++)
         for (uint32_t d = 0; d < s->dims; d++) {
             bool lane = (int)d == lane_dim && !tree_lanes;
             int mine = s->gathered >> d & 1 ? 0 : lane ? 1 : s->dim[d].tile == 1 ? 2 : 3;
             if (!blocks && !s->dim[d].window && d != s->tree_dim && mine == place)
-                order[count++] = d;
+                plan->order[plan->count++] = d;
         }
-    for (uint32_t i = 0; i < count; i++)
-        vec_push(arena, &out->order, s->dim[order[i]].name);
+    for (uint32_t i = 0; i < plan->count; i++)
+        vec_push(arena, &out->order, s->dim[plan->order[i]].name);
     if (blocks)
         schedule_blocks(s, target, independent, out);
-    else if (independent)
-        split_kernel(s, order, count, target->lanes, ownership, out);
+    plan->to_split = independent && !blocks;
+    plan->lanes = target->lanes;
     for (uint32_t d = 0; d < s->dims; d++)
         if (!s->dim[d].window && d != s->tree_dim && s->dim[d].tile > 1)
             vec_push(arena, &out->tile, (struct ktile){s->dim[d].name, s->dim[d].tile});
@@ -374,27 +382,33 @@ static void schedule_kernel(struct arena *arena, struct kernel *kernel, const st
                 vec_push(arena, &out->prefetch, kernel->buffers.at[i]->name);
 }
 
-/* In the order of the calls, so that a thread finds in its cache what it left there. */
+static void split_planned(struct kernel *kernel, const struct planned *plan, const struct ownership *ownership)
+{
+    kernel->schedule.parallel.count = 0;
+    split_kernel(plan->survey, plan->order, plan->count, plan->lanes, ownership, &kernel->schedule);
+}
+
+/* Threads share in the order of the calls, so that each finds in its cache what it left there; a second time when it is
+ * known what the calls behind leave for the next step. */
 void kernel_schedule(struct kprogram *program, const struct ktarget *target)
 {
+    enum { ROUNDS = 2 };
     struct ownership ownership = {.arena = program->arena};
-    for (size_t i = 0; i < program->calls.count; i++) {
-        struct kernel *kernel = NULL;
-        for (size_t k = 0; k < program->kernels.count; k++)
-            if (program->kernels.at[k] == program->calls.at[i].kernel)
-                kernel = program->kernels.at[k];
-        if (!kernel)
-            continue;
-        ownership.call = &program->calls.at[i];
-        if (!kernel->scheduled)
-            schedule_kernel(program->arena, kernel, target, &ownership);
-        const struct kstatement **store;
-        uint32_t stores;
-        bool independent;
-        split_note(&ownership, survey_kernel(program->arena, kernel, &independent, &store, &stores), &kernel->schedule);
+    struct planned *plan = ARENA_ARRAY(program->arena, struct planned, program->kernels.count + 1);
+    for (size_t k = 0; k < program->kernels.count; k++) {
+        plan_kernel(program->arena, program->kernels.at[k], target, &plan[k]);
+        if (plan[k].to_split) /* for those that no call reaches */
+            split_planned(program->kernels.at[k], &plan[k], &ownership);
     }
-    ownership.call = NULL;
-    for (size_t i = 0; i < program->kernels.count; i++)
-        if (!program->kernels.at[i]->scheduled)
-            schedule_kernel(program->arena, program->kernels.at[i], target, &ownership);
+    for (int round = 0; round < ROUNDS; round++)
+        for (size_t i = 0; i < program->calls.count; i++)
+            for (size_t k = 0; k < program->kernels.count; k++) {
+                struct kernel *kernel = program->kernels.at[k];
+                if (kernel != program->calls.at[i].kernel)
+                    continue;
+                ownership.call = &program->calls.at[i];
+                if (plan[k].to_split)
+                    split_planned(kernel, &plan[k], &ownership);
+                split_note(&ownership, plan[k].survey, &kernel->schedule);
+            }
 }

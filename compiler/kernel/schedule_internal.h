@@ -60,7 +60,7 @@ void survey_unroll_windows(struct survey *s, const struct kexpr *expr, struct ks
 /* Which part of a variable lies in which thread's cache: the threads own parts along a dimension of it. */
 struct owner {
     const struct kvar *var;
-    int first, writer; /* of the program's first call that touches it, and of the last one that wrote it */
+    int first, last, writer; /* of the program's first call that touches it, the last one, the last that wrote it */
     bool written;
 };
 struct ownership {

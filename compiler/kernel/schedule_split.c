@@ -82,8 +82,10 @@ static bool lies_elsewhere(const struct ownership *ownership, const struct acces
     const struct kvar *var = ownership->call->argument[a->buffer->number];
     const struct owner *owner = owner_of(ownership, var);
     int mine = part_along(a, (int)d);
-    if (a->store) /* a parameter is read next by the forward pass of the next step */
-        return owner && var->place == KP_STATE && owner->first != mine;
+    if (a->store && var->place == KP_STATE) /* read next by the first call of the next step */
+        return owner && owner->first != mine;
+    if (a->store) /* what all threads read lies elsewhere in any case */
+        return owner && owner->var == var && owner->last != EVERY_THREAD && owner->last != mine;
     return owner && owner->written && owner->writer != mine;
 }
 
@@ -105,6 +107,7 @@ void split_note(struct ownership *ownership, const struct survey *s, const struc
             vec_push(ownership->arena, &ownership->owners, (struct owner){.var = var, .first = part});
             owner = &ownership->owners.at[ownership->owners.count - 1];
         }
+        owner->last = part;
         if (a->store) {
             owner->writer = part;
             owner->written = true;
