@@ -10,7 +10,9 @@
 
 #define WINDOW 6e-3        /* seconds: longer than the slices of time that schedulers deal out */
 #define PROBATION 24e-3    /* all threads on trial: a short time without neighbours proves nothing */
-#define LONGEST 0.25       /* between two trials: a trial that fails costs a window */
+#define LONGEST 2.0        /* between two trials of one thread alone */
+#define LONGEST_ALONE 0.25 /* between two trials of all threads, or so many runs: neighbours come and go */
+#define RUNS_ALONE 16
 #define SHORT_RUN 500e-6
 
 static double now(void) {
@@ -44,9 +46,12 @@ static void judge_trial(struct rt_pace *pace, double mean) {
     if (!pace->alone && better && pace->seconds < PROBATION)
         return; /* the window goes on */
     pace->trial = false;
-    if (pace->alone == better)
-        pace->alone_for = doubled(pace->alone_for);
-    else if (pace->alone)
+    if (pace->alone == better) {
+        double limit = RUNS_ALONE * (pace->alone ? mean : pace->challenged);
+        limit = limit > LONGEST_ALONE ? limit : LONGEST_ALONE;
+        pace->alone_for = 2 * pace->alone_for < limit ? 2 * pace->alone_for : limit;
+    }
+    if (pace->alone && !better)
         pace->wide_for = doubled(pace->wide_for);
     if (!better)
         change(pace, false);
