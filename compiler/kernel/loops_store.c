@@ -46,7 +46,8 @@ static const struct lvalue *lanes_below(struct builder *b, uint32_t valid)
 }
 
 /* How a tile is stored across its lanes: in blocks of lanes x lanes points, `side` being the index whose neighbours lie
- * side by side in memory, `step` points apart. side = rank: not so. */
+ * side by side in memory, `step` points apart. The last block may have fewer neighbours, but not so few that they are
+ * stored sooner one by one. side = rank: not so. */
 struct transposition {
     uint32_t side, step;
 };
@@ -64,7 +65,8 @@ static struct transposition find_transposition(struct builder *b, const struct k
         return t;
     /* a neighbour along index i is the first point whose subscript i differs */
     for (uint32_t i = 0; i < s->rank; i++) {
-        if (index[i]->lanes || index[i]->count % b->lanes || !affine_is_multiple(&index[i]->base, b->lanes))
+        uint32_t last = index[i]->count % b->lanes;
+        if (index[i]->lanes || (last && 4 * last < b->lanes) || !affine_is_multiple(&index[i]->base, b->lanes))
             continue;
         for (uint32_t p = 1; p < count; p++) {
             struct laffine x = env_find(point[p].env, statement_index(s)[i])->index.base;
@@ -88,16 +90,17 @@ static bool store_transposed(struct builder *b, const struct kbuffer *buffer, co
     if (t.side == s->rank)
         return false;
     for (uint32_t p = 0; p < count; p++) {
-        if (p / t.step % index[t.side]->count % b->lanes)
+        uint32_t number = p / t.step % index[t.side]->count, rows = index[t.side]->count - number;
+        if (number % b->lanes)
             continue;
-        const struct lvalue *block[64];
+        const struct lvalue *block[64], *mask = rows < b->lanes ? lanes_below(b, rows) : NULL;
         for (uint32_t l = 0; l < b->lanes; l++)
-            block[l] = value_splat(b, value[p + l * t.step]);
+            block[l] = value_splat(b, l < rows ? value[p + l * t.step] : value_f32(b, 0));
         struct laddress a = store_address(b, buffer, s, &point[p]);
         for (uint32_t l = 0; l < point[p].valid && l < b->lanes; l++) {
             struct lplace place = a.place;
             place.element.constant += (int64_t)l * a.stride;
-            loops_store(b, &place, value_transposed(b, block, l), 1, NULL,
+            loops_store(b, &place, value_transposed(b, block, l), 1, mask,
                        affine_is_multiple(&place.element, b->lanes));
         }
     }

@@ -253,6 +253,23 @@ static void loss(struct text *out, const struct shape *s)
                 C, N, N, C, N, N, C, N, N, C, N, C, N, C, C, N, C, N, N);
 }
 
+/* Activations in panels with the features in the lanes: the last panel is short, and stored across its lanes. */
+static void transposed(struct text *out, const struct shape *s)
+{
+    int N = s->capacity, A = s->a, B = s->a + 16;
+    begin(out, s, 4);
+    place(out, "state", f(out, "X: f32[%d, %d]", A, N), 0);
+    place(out, "state", f(out, "Z: f32[%d, %d]", B, N), 1);
+    place(out, "arena", f(out, "Xt: f32[%d, %d] layout (d1, d0)", A, N), 2);
+    place(out, "arena", f(out, "Zt: f32[%d, %d] layout (d0/48, d1, d0%%48)", B, N), 3);
+    text_printf(out,
+                "  kernel x.t(X: f32[%d, %d]) -> (Xt: f32[%d, %d] layout (d1, d0)) {\n    Xt[n, m] = X[n, m]\n  }\n"
+                "  kernel z.t(Z: f32[%d, %d]) -> (Zt: f32[%d, %d] layout (d0/48, d1, d0%%48)) {\n"
+                "    Zt[n, m] = Z[n, m] * 2.0\n  }\n"
+                "  call x.t(X, Xt)\n  call z.t(Z, Zt)\n}\n",
+                A, N, A, N, B, N, B, N);
+}
+
 /* Kernels that no network makes, one for each way in which a value could be found again where it must not be. */
 static void reuse(struct text *out, const struct shape *s)
 {
@@ -318,5 +335,6 @@ const struct family families[] = {
     {"conv_dw", conv_dw},     {"unpool", unpool},           {"gather", gather},
     {"loss", loss},           {"reuse", reuse},             {"dependent", dependent},
     {"probabilities", family_probabilities}, {"conv_dw_padded", conv_dw_padded},
+    {"transposed", transposed},
 };
 const int family_count = sizeof families / sizeof *families;
