@@ -63,11 +63,12 @@ static double iteration_cost(const struct survey *s, int lane_dim, const struct 
 {
     uint32_t width = target->lanes;
     bool tree = s->tree && lane_dim == (int)s->tree_dim;
-    int64_t points = 1, vectors = 0, others = 0;
-    bool whole = false; /* dims that conditions depend on */
-    double loads = 0, far = 0;
-    for (uint32_t d = 0; d < s->dims; d++)
+    int64_t points = 1, vectors = 0, windows = 0;
+    double loads = 0, wide = 0, far = 0;
+    for (uint32_t d = 0; d < s->dims; d++) {
         points *= steps(&s->dim[d], (int)d == lane_dim, width);
+        windows += s->dim[d].window && s->dim[d].tile < s->dim[d].extent;
+    }
     for (uint32_t i = 0; i < s->accesses; i++) {
         const struct access *a = &s->access[i];
         if (a->weight != s->heaviest || a->store)
@@ -77,26 +78,28 @@ static double iteration_cost(const struct survey *s, int lane_dim, const struct 
             if (a->dims >> d & 1)
                 n *= steps(&s->dim[d], (int)d == lane_dim, width);
         loads += (double)n;
-        int64_t *most = lane_dim >= 0 && (a->dims >> lane_dim & 1) ? &vectors : &others;
+        if (lane_dim < 0 || !(a->dims >> lane_dim & 1))
+            continue;
+        wide += (double)n;
         /* of two factors in vectors the one with fewer is kept in registers */
-        if (tree && most == &vectors)
-            vectors = vectors == 0 || n < vectors ? n : vectors;
-        else
-            *most = n > *most ? n : *most;
+        if (tree ? vectors == 0 || n < vectors : n > vectors)
+            vectors = n;
     }
-    if (tree) { /* what does not stay in the first cache from one tap to the next comes at half a vector a cycle or so */
+    if (!tree) /* a vector comes from further away than what is broadcast */
+        far = wide / 20;
+    else { /* what does not stay in the first cache from one tap to the next comes at half a vector a cycle or so */
         int64_t lines = survey_lines(s, false), bytes = lines * s->heaviest * (int64_t)sizeof(float) * KERNEL_TREE_GROUP;
         far = bytes > target->l1_bytes / 4 * 3 ? (double)lines / 2 : 0;
     }
-    for (uint32_t d = 0; d < s->dims; d++)
-        whole |= s->conditioned >> d & 1 && !s->dim[d].window && s->dim[d].tile > 1;
-    if (whole && others && others < vectors) /* then each factor is needed at few points: they come one by one */
-        vectors = others;
+    if (windows) /* the largest so far and where it stood give way to a sum's accumulators */
+        far += 2 * (double)points / (double)s->heaviest;
     if (lane_dim >= 0 && points == vectors && points == steps(&s->dim[lane_dim], true, width))
         vectors = 1; /* a single row: every vector is used once, as it is loaded */
-    *out_registers = points + vectors + 1;
+    *out_registers = points + vectors + (tree ? 2 : 1); /* of a tree's streams two are on their way at a time */
     double fma = (double)points * (double)(s->terms ? s->terms : 1);
-    double cycles = loads > fma ? loads : fma; /* a load takes as long as a multiply-add on every processor so far */
+    /* a load takes as long as a multiply-add on every processor so far; half of a tree's are operands of those */
+    double ports = tree ? loads / 2 : loads;
+    double cycles = ports > fma ? ports : fma;
     return (cycles < 8 ? 8 : cycles) + 1 + loads / 10 + far; /* a chain of additions takes eight cycles, however few */
 }
 
@@ -164,7 +167,7 @@ static double tile_cost(struct survey *s, int lane_dim, const struct ktarget *ta
     int64_t tiles = 1;
     for (uint32_t d = 0; d < s->dims; d++) {
         struct dim *dim = &s->dim[d];
-        if (dim->window || (s->tree && d == s->tree_dim))
+        if (s->tree && d == s->tree_dim)
             continue;
         int64_t tile = dim->tile, whole = dim->extent / tile, edge = dim->extent % tile;
         double part = (double)whole;
@@ -204,7 +207,7 @@ static int widest_tile(const struct survey *s, int lane_dim)
 {
     bool rows = false;
     for (uint32_t d = 0; d < s->dims; d++)
-        rows |= (int)d != lane_dim && s->dim[d].extent > 1;
+        rows |= s->dim[d].extent > 1 && (s->dim[d].window || may_tile(s, d, lane_dim));
     return lane_dim < 0 || (s->tree && (uint32_t)lane_dim == s->tree_dim) ? 1 : rows ? 6 : 8;
 }
 
@@ -225,7 +228,7 @@ static void try_tiles(struct survey *s, int lane_dim, const struct ktarget *targ
         for (int j = 0; j < (x == y ? 1 : SIZES) && sizes[j] <= s->dim[y].extent; j++)
             for (int v = 0; v < widest; v++) {
                 for (uint32_t d = 0; d < s->dims; d++)
-                    s->dim[d].tile = s->dim[d].window || whole >> d & 1 ? s->dim[d].extent : 1;
+                    s->dim[d].tile = whole >> d & 1 ? s->dim[d].extent : 1;
                 s->dim[x].tile = sizes[i];
                 if (y != x)
                     s->dim[y].tile = sizes[j];
@@ -247,16 +250,23 @@ static void try_tiles(struct survey *s, int lane_dim, const struct ktarget *targ
 static void choose_tile(struct survey *s, int lane_dim, const struct ktarget *target)
 {
     struct best_tile best = {.cost = -1}, plain = best;
-    uint32_t whole = whole_dims(s);
+    uint32_t whole = whole_dims(s), windows = 0;
+    for (uint32_t d = 0; d < s->dims; d++)
+        windows |= (uint32_t)s->dim[d].window << d;
     /* up to two dims beside the lanes and whole ones */
     for (uint32_t x = 0; x < s->dims; x++)
         for (uint32_t y = x; y < s->dims; y++) {
             if (!may_tile(s, x, lane_dim) || !may_tile(s, y, lane_dim))
                 continue;
-            try_tiles(s, lane_dim, target, x, y, 0, &plain);
+            try_tiles(s, lane_dim, target, x, y, windows, &plain);
             for (uint32_t w = whole; w; w = (w - 1) & whole) /* every subset */
-                try_tiles(s, lane_dim, target, x, y, w, &best);
+                try_tiles(s, lane_dim, target, x, y, w | windows, &best);
         }
+    /* few registers may be better used by one position of a window after the other */
+    for (uint32_t x = 0; windows && x < s->dims; x++)
+        for (uint32_t y = x; y < s->dims; y++)
+            if (may_tile(s, x, lane_dim) && may_tile(s, y, lane_dim))
+                try_tiles(s, lane_dim, target, x, y, 0, &plain);
     /* what is cut is more code, and not all of a whole dim's points have a term each time */
     double charge = s->tree ? 1 : WHOLE_CHARGE;
     if (best.cost < 0 || (plain.cost >= 0 && plain.cost <= best.cost * charge))

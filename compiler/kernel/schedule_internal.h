@@ -52,7 +52,7 @@ void schedule_blocks(struct survey *s, const struct ktarget *target, bool parall
 /* The stores of all nests, in order; *out_independent: threads may run ahead from nest to nest. */
 struct survey *survey_kernel(struct arena *arena, const struct kernel *kernel, bool *out_independent,
                              const struct kstatement ***out_stores, uint32_t *out_count);
-/* Names the indices of all small pooling windows in `expr` as unrolled. */
+/* Names the indices of small pooling windows in `expr` as unrolled, where the tile has them whole. */
 void survey_unroll_windows(struct survey *s, const struct kexpr *expr, struct kschedule *out);
 
 /* ---- schedule_split.c ---- */

@@ -259,7 +259,8 @@ void survey_unroll_windows(struct survey *s, const struct kexpr *expr, struct ks
     if (expr->op == KX_REDUCE) {
         const struct kreduce *r = expr->reduce;
         for (uint32_t i = 0; is_window(r) && i < r->indices; i++) {
-            bool known = false;
+            int d = find_dim(s, r->index[i]->name);
+            bool known = d >= 0 && s->dim[d].tile < s->dim[d].extent; /* not wanted, that is */
             for (size_t k = 0; k < out->unroll.count; k++)
                 known |= strcmp(out->unroll.at[k], r->index[i]->name) == 0;
             if (!known)
