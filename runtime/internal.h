@@ -183,8 +183,5 @@ enum xent_status rt_bind(struct xent_session *session, const struct xent_entry *
 /* The next call reads pick[0..live) (NULL: from, from + 1, …); the lanes behind repeat the last one. */
 void rt_set_batch(struct xent_session *session, struct rt_bound *bound, const int32_t *pick, uint64_t from,
                   uint32_t live);
-/* Asks for the examples of a later call, so that they are in the cache by then. */
-void rt_prefetch_examples(const struct xent_session *session, const struct rt_bound *bound, const int32_t *pick,
-                          uint32_t count);
 
 #endif

@@ -331,25 +331,6 @@ void rt_set_batch(struct xent_session *session, struct rt_bound *bound, const in
         bound->call.scalar[bound->first].i = session->steps == 0;
 }
 
-void rt_prefetch_examples(const struct xent_session *session, const struct rt_bound *bound, const int32_t *pick,
-                          uint32_t count) {
-    enum { LINE = 64, MOST_LINES = 4096, INTO_LEVEL_2 = 2 };
-    for (uint32_t f = 0; f < session->model->feeds; f++) {
-        const struct xent_feed *feed = &session->model->feed[f];
-        if (feed->kind == XENT_FEED_PICK)
-            continue;
-        uint64_t bytes = feed->dtype == XENT_U8 ? 1 : 4;
-        for (uint32_t d = 0; d < feed->rank; d++)
-            bytes *= (uint64_t)feed->shape[d];
-        uint64_t lines = bytes / LINE + 1;
-        for (uint32_t i = 0; i < count && (i + 1) * lines <= MOST_LINES; i++) {
-            const char *example = (const char *)bound->call.data[f] + (uint64_t)pick[i] * bytes;
-            for (uint64_t l = 0; l < lines; l++)
-                __builtin_prefetch(example + l * LINE, 0, INTO_LEVEL_2);
-        }
-    }
-}
-
 static enum xent_status check_pick(const struct xent_entry *entry, const struct xent_dataset *dataset,
                                    const int32_t *pick, uint32_t live, struct xent_error *error) {
     if (!live || live > entry->batch)

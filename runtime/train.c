@@ -62,10 +62,6 @@ static void set_step(struct trainer *trainer) {
     trainer->live = left < options->batch ? (uint32_t)left : options->batch;
     rt_set_batch(trainer->session, &trainer->bound, options->shuffle ? trainer->order + from : NULL, from,
                  trainer->live);
-    uint64_t later = left - trainer->live; /* examples in a row are fetched by the processor itself */
-    if (options->shuffle)
-        rt_prefetch_examples(trainer->session, &trainer->bound, trainer->order + from + trainer->live,
-                             later < options->batch ? (uint32_t)later : options->batch);
 }
 
 static void plan(struct trainer *trainer) {
