@@ -97,8 +97,9 @@ static double iteration_cost(const struct survey *s, int lane_dim, const struct 
         vectors = 1; /* a single row: every vector is used once, as it is loaded */
     *out_registers = points + vectors + (tree ? 2 : 1); /* of a tree's streams two are on their way at a time */
     double fma = (double)points * (double)(s->terms ? s->terms : 1);
-    /* a load takes as long as a multiply-add on every processor so far; half of a tree's are operands of those */
-    double ports = tree ? loads / 2 : loads;
+    /* A load takes as long as a multiply-add on every processor so far. But with 16 registers a tree's tiles that load
+     * less have more ends, which weigh more. */
+    double ports = tree && target->registers <= 16 ? loads / 2 : loads;
     double cycles = ports > fma ? ports : fma;
     return (cycles < 8 ? 8 : cycles) + 1 + loads / 10 + far; /* a chain of additions takes eight cycles, however few */
 }
