@@ -3,276 +3,6 @@
 #include "loops_internal.h"
 
 #include <assert.h>
-#include <string.h>
-
-/* ---- what an expression depends on ---- */
-
-/* An index's value, and which of its lanes are read where it has any. */
-static void signature_index(struct builder *b, const struct lindex *index, const struct point *point,
-                            struct lsignature *out)
-{
-    vec_push(b->arena, &out->words, (uint64_t)index->base.constant);
-    for (uint32_t i = 0; i < index->base.count; i++) {
-        vec_push(b->arena, &out->words, (uint64_t)(uintptr_t)index->base.product[i].term);
-        vec_push(b->arena, &out->words, (uint64_t)index->base.product[i].factor);
-    }
-    vec_push(b->arena, &out->words, (uint64_t)index->lane);
-    vec_push(b->arena, &out->words, (uint64_t)(uintptr_t)index->vector);
-    if (index->lane || index->vector)
-        vec_push(b->arena, &out->words, point->valid);
-}
-
-static void signature_expr(struct builder *b, const struct kexpr *expr, const struct point *point,
-                           struct lsignature *out)
-{
-    switch (expr->op) {
-    case KX_INDEX: {
-        const struct loop_env *e = env_find(point->env, expr->index);
-        if (!e) /* bound by a reduction inside */
-            return;
-        vec_push(b->arena, &out->words, (uint64_t)(uintptr_t)expr->index);
-        signature_index(b, &e->index, point, out);
-        return;
-    }
-    case KX_SCALAR:
-    case KX_LET: {
-        const struct loop_env *e = env_find(point->env, expr->op == KX_LET ? (const void *)expr->let : expr->scalar);
-        if (e)
-            vec_push(b->arena, &out->words, (uint64_t)(uintptr_t)e->value);
-        break;
-    }
-    case KX_LOAD:
-        vec_push(b->arena, &out->words, b->version[expr->buffer->number]);
-        break;
-    case KX_REDUCE: {
-        const struct kreduce *r = expr->reduce;
-        for (int i = 0; i < 2; i++)
-            if (r->term[i])
-                signature_expr(b, r->term[i], point, out);
-        if (r->from)
-            signature_expr(b, r->from, point, out);
-        for (uint32_t i = 0; i < r->conditions; i++)
-            signature_expr(b, r->condition[i].value, point, out);
-        break;
-    }
-    default:
-        break;
-    }
-    for (uint32_t i = 0; i < expr->count; i++)
-        signature_expr(b, expr->arg[i], point, out);
-}
-
-void eval_signature(struct builder *b, const struct kexpr *expr, const struct point *point, struct lsignature *out)
-{
-    vec_push(b->arena, &out->words, (uint64_t)(uintptr_t)expr);
-    vec_push(b->arena, &out->words, (uint64_t)(uintptr_t)point->mask);
-    signature_expr(b, expr, point, out);
-}
-
-bool eval_is_wide(struct builder *b, const struct kexpr *expr, const struct loop_env *env)
-{
-    if (b->lanes == 1)
-        return false;
-    if (expr->op == KX_INDEX) {
-        const struct loop_env *e = env_find(env, expr->index);
-        return e && (e->index.lane || e->index.vector);
-    }
-    if (expr->op == KX_LET || expr->op == KX_SCALAR) {
-        const struct loop_env *e = env_find(env, expr->op == KX_LET ? (const void *)expr->let : expr->scalar);
-        if (e && e->value->width > 1)
-            return true;
-    }
-    if (expr->op == KX_REDUCE) {
-        const struct kreduce *r = expr->reduce;
-        for (int i = 0; i < 2; i++)
-            if (r->term[i] && eval_is_wide(b, r->term[i], env))
-                return true;
-        if (r->from && eval_is_wide(b, r->from, env))
-            return true;
-        for (uint32_t i = 0; i < r->conditions; i++)
-            if (eval_is_wide(b, r->condition[i].value, env))
-                return true;
-    }
-    for (uint32_t i = 0; i < expr->count; i++)
-        if (eval_is_wide(b, expr->arg[i], env))
-            return true;
-    return false;
-}
-
-/* ---- comparisons of integers that the ranges decide ---- */
-
-static bool is_static_integer(const struct kexpr *expr)
-{
-    if (expr->type != KT_I32)
-        return false;
-    switch (expr->op) {
-    case KX_CONST_I32:
-    case KX_INDEX:
-        return true;
-    case KX_ADD:
-    case KX_SUB:
-    case KX_MUL:
-        return is_static_integer(expr->arg[0]) && is_static_integer(expr->arg[1]);
-    case KX_DIV:
-    case KX_MOD:
-        return is_static_integer(expr->arg[0]) && expr->arg[1]->op == KX_CONST_I32;
-    default:
-        return false;
-    }
-}
-
-/* -1 unknown, else the truth of `x op y` */
-static int decide(enum kop op, int64_t least, int64_t most)
-{ /* of x - y */
-    switch (op) {
-    case KX_LT:
-        return most < 0 ? 1 : least >= 0 ? 0 : -1;
-    case KX_LE:
-        return most <= 0 ? 1 : least > 0 ? 0 : -1;
-    case KX_GT:
-        return least > 0 ? 1 : most <= 0 ? 0 : -1;
-    case KX_GE:
-        return least >= 0 ? 1 : most < 0 ? 0 : -1;
-    case KX_EQ:
-        return least == 0 && most == 0 ? 1 : least > 0 || most < 0 ? 0 : -1;
-    case KX_NE:
-        return least == 0 && most == 0 ? 0 : least > 0 || most < 0 ? 1 : -1;
-    default:
-        return -1;
-    }
-}
-
-static void eval_elementwise(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point,
-                             const struct lvalue **out);
-
-static const struct lvalue *compare_statically(struct builder *b, const struct kexpr *expr, const struct point *point)
-{
-    if (expr->count != 2 || !is_static_integer(expr->arg[0]) || !is_static_integer(expr->arg[1]))
-        return NULL;
-    struct lindex x = eval_index(b, expr->arg[0], point), y = eval_index(b, expr->arg[1], point);
-    if (x.lane || y.lane || x.vector || y.vector)
-        return NULL;
-    struct laffine difference = affine_add(b, &x.base, &y.base, -1);
-    int truth = decide(expr->op, affine_least(&difference), affine_most(&difference));
-    return truth < 0 ? NULL : value_bool(b, truth);
-}
-
-static void eval_comparison(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point,
-                            const struct lvalue **out)
-{
-    struct point *open = ARENA_ARRAY(b->arena, struct point, count);
-    uint32_t *pick = ARENA_ARRAY(b->arena, uint32_t, count), n = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        out[i] = compare_statically(b, expr, &point[i]);
-        if (!out[i]) {
-            open[n] = point[i];
-            pick[n++] = i;
-        }
-    }
-    const struct lvalue **result = ARENA_ARRAY(b->arena, const struct lvalue *, count);
-    eval_elementwise(b, expr, n, open, result);
-    for (uint32_t i = 0; i < n; i++)
-        out[pick[i]] = result[i];
-}
-
-/* ---- branches ---- */
-
-static struct point *with_mask(struct builder *b, uint32_t count, const struct point *point,
-                               const struct lvalue *const *condition, bool truth)
-{
-    struct point *p = ARENA_ARRAY(b->arena, struct point, count);
-    for (uint32_t i = 0; i < count; i++) {
-        p[i] = point[i];
-        if (condition[i]->width == 1)
-            continue;
-        p[i].spare = false;
-        const struct lvalue *c = condition[i];
-        if (!truth)
-            c = value_kop(b, KX_NOT, KT_BOOL, 1, &c);
-        p[i].mask = p[i].mask ? value_binary(b, KX_LAND, KT_BOOL, p[i].mask, c) : c;
-    }
-    return p;
-}
-
-/* Runtime branch on a scalar condition shared by all the points. */
-static void eval_if(struct builder *b, const struct lvalue *condition, const struct kexpr *then,
-                    const struct kexpr *otherwise, uint32_t count, const struct point *point,
-                    const struct lvalue **out)
-{
-    struct lcarried *yield = ARENA_ARRAY(b->arena, struct lcarried, count);
-    for (uint32_t i = 0; i < count; i++) {
-        bool wide = eval_is_wide(b, then, point[i].env) || eval_is_wide(b, otherwise, point[i].env) || point[i].mask;
-        yield[i].phi = value_phi(b, then->type, wide ? b->lanes : 1);
-        out[i] = yield[i].phi;
-    }
-    struct lstatement *branch = loops_emit(b, LS_IF);
-    branch->value = condition;
-    branch->carries = count;
-    branch->carried = yield;
-    struct lblock *outer = b->block;
-    for (int side = 0; side < 2; side++) {
-        const struct lvalue **result = ARENA_ARRAY(b->arena, const struct lvalue *, count);
-        size_t mark = scope_open(b);
-        b->block = side ? &branch->otherwise : &branch->body;
-        eval(b, side ? otherwise : then, count, point, result);
-        for (uint32_t i = 0; i < count; i++) {
-            const struct lvalue *r = yield[i].phi->width > 1 ? value_splat(b, result[i]) : result[i];
-            *(side ? &yield[i].next : &yield[i].first) = r;
-        }
-        scope_close(b, mark);
-    }
-    b->block = outer;
-}
-
-static bool is_plain(const struct kexpr *expr)
-{
-    return expr->op == KX_CONST_F32 || expr->op == KX_CONST_I32 || expr->op == KX_CONST_BOOL;
-}
-
-/* `then` where the condition holds, else `otherwise`, reading only what the condition lets be read. */
-static void eval_where(struct builder *b, const struct lvalue *const *condition, const struct kexpr *then,
-                       const struct kexpr *otherwise, uint32_t count, const struct point *point,
-                       const struct lvalue **out)
-{
-    bool *done = ARENA_ARRAY(b->arena, bool, count);
-    for (uint32_t i = 0; i < count; i++) {
-        if (done[i])
-            continue;
-        /* the points of one kind together: same known condition, same scalar condition, or all wide ones */
-        bool known = false, truth = value_is_bool(condition[i], &known);
-        uint32_t *pick = ARENA_ARRAY(b->arena, uint32_t, count), n = 0;
-        for (uint32_t j = i; j < count; j++) {
-            bool known_j = false, truth_j = value_is_bool(condition[j], &known_j);
-            bool alike = truth ? truth_j && known_j == known
-                               : !truth_j && (condition[i]->width == 1 ? condition[j] == condition[i]
-                                                                       : condition[j]->width > 1);
-            if (!done[j] && alike) {
-                done[j] = true;
-                pick[n++] = j;
-            }
-        }
-        struct point *p = ARENA_ARRAY(b->arena, struct point, n);
-        const struct lvalue **c = ARENA_ARRAY(b->arena, const struct lvalue *, n);
-        const struct lvalue **r = ARENA_ARRAY(b->arena, const struct lvalue *, n);
-        for (uint32_t j = 0; j < n; j++) {
-            p[j] = point[pick[j]];
-            c[j] = condition[pick[j]];
-        }
-        if (truth) {
-            eval(b, known ? then : otherwise, n, p, r);
-        } else if (condition[i]->width == 1 && !(is_plain(then) && is_plain(otherwise))) {
-            eval_if(b, condition[i], then, otherwise, n, p, r);
-        } else {
-            const struct lvalue **s = ARENA_ARRAY(b->arena, const struct lvalue *, n);
-            eval(b, then, n, is_plain(then) ? p : with_mask(b, n, p, c, true), r);
-            eval(b, otherwise, n, is_plain(otherwise) ? p : with_mask(b, n, p, c, false), s);
-            for (uint32_t j = 0; j < n; j++)
-                r[j] = value_kop(b, KX_SELECT, then->type, 3, (const struct lvalue *[]){c[j], r[j], s[j]});
-        }
-        for (uint32_t j = 0; j < n; j++)
-            out[pick[j]] = r[j];
-    }
-}
 
 /* ---- lets and functions ---- */
 
@@ -313,8 +43,7 @@ static void eval_let_reference(struct builder *b, const struct kexpr *expr, uint
         if (out[i])
             continue;
         for (uint32_t j = 0; j < n; j++)
-            if (key[j].words.count == k.words.count &&
-                memcmp(key[j].words.at, k.words.at, k.words.count * sizeof *k.words.at) == 0)
+            if (signature_equal(&key[j], &k))
                 same_as[i] = j;
         if (same_as[i] == UINT32_MAX) {
             key[n] = k;
@@ -346,16 +75,6 @@ static const struct lvalue *eval_function(struct builder *b, const struct kexpr 
     for (uint32_t i = 0; i < f->lets; i++)
         p.env = env_value(b, p.env, BIND_LET, f->let[i], eval_one(b, f->let[i]->value, &p));
     return eval_one(b, f->body, &p);
-}
-
-bool loops_reduces(const struct kexpr *expr)
-{
-    if (expr->op == KX_REDUCE || (expr->op == KX_LET && loops_reduces(expr->let->value)))
-        return true;
-    for (uint32_t i = 0; i < expr->count; i++)
-        if (loops_reduces(expr->arg[i]))
-            return true;
-    return false;
 }
 
 void eval_reductions(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point)
@@ -398,8 +117,7 @@ static void eval_reduction(struct builder *b, const struct kexpr *expr, bool pos
         if (out[i])
             continue;
         uint32_t j = 0;
-        while (j < n && !(key[j].words.count == k.words.count &&
-                          memcmp(key[j].words.at, k.words.at, k.words.count * sizeof *k.words.at) == 0))
+        while (j < n && !signature_equal(&key[j], &k))
             j++;
         if (j == n) {
             key[n] = k;
@@ -444,6 +162,24 @@ static void eval_elementwise(struct builder *b, const struct kexpr *expr, uint32
         out[i] = expr->op == KX_CALL ? eval_function(b, expr, a)
                                      : value_kop(b, expr->op, expr->type, expr->count, a);
     }
+}
+
+static void eval_comparison(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point,
+                            const struct lvalue **out)
+{
+    struct point *open = ARENA_ARRAY(b->arena, struct point, count);
+    uint32_t *pick = ARENA_ARRAY(b->arena, uint32_t, count), n = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        out[i] = eval_statically(b, expr, &point[i]);
+        if (!out[i]) {
+            open[n] = point[i];
+            pick[n++] = i;
+        }
+    }
+    const struct lvalue **result = ARENA_ARRAY(b->arena, const struct lvalue *, count);
+    eval_elementwise(b, expr, n, open, result);
+    for (uint32_t i = 0; i < n; i++)
+        out[pick[i]] = result[i];
 }
 
 void eval(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point,
@@ -511,7 +247,7 @@ void eval(struct builder *b, const struct kexpr *expr, uint32_t count, const str
         return;
     default:
         /* i32 arithmetic on indices stays in integers, where it costs nothing */
-        if (is_static_integer(expr)) {
+        if (eval_is_static_integer(expr)) {
             for (uint32_t i = 0; i < count; i++) {
                 struct lindex x = eval_index(b, expr, &point[i]);
                 out[i] = value_index(b, &x);

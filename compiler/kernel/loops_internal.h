@@ -63,7 +63,7 @@ struct builder {
     uint32_t *version; /* per buffer: stores so far */
     bool parallel; /* the nests are split over the threads as the schedule says */
     struct spread spread; /* for the next sum over one index; rows 0: nothing */
-    struct group_sums *groups; /* of loops_groups.c, while it lowers a nest */
+    struct group_sums *groups; /* of loops_partials.c, while it lowers a nest */
 };
 
 /* ---- loops_affine.c ---- */
@@ -127,28 +127,12 @@ struct loop_frame loop_open(struct builder *b, const struct lterm *var, const st
                             const struct laffine *hi, uint32_t his);
 void loop_close(struct builder *b, const struct loop_frame *frame, uint32_t carries, struct lcarried *carried);
 
-/* ---- loops_index.c, loops_eval.c ---- */
-struct lsignature {
-    VEC(uint64_t) words;
-};
+/* ---- loops_index.c ---- */
 const struct loop_env *env_index(struct builder *b, const struct loop_env *outer, const struct kindex *index, struct lindex to);
 const struct loop_env *env_value(struct builder *b, const struct loop_env *outer, enum binding_kind kind, const void *key,
                             const struct lvalue *value);
 const struct loop_env *env_find(const struct loop_env *env, const void *key);
 struct lindex eval_index(struct builder *b, const struct kexpr *expr, const struct point *point);
-/* One register per point. */
-void eval(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point,
-          const struct lvalue **out);
-void eval_let(struct builder *b, const struct klet *let, uint32_t count, const struct point *point,
-              struct lindex *const *args, const struct lvalue **out);
-/* Whether a reduction is in it, or in a let that it refers to. */
-bool loops_reduces(const struct kexpr *expr);
-/* Evaluates only the reductions that expr needs whatever the data are, for all points at once; eval finds them then. */
-void eval_reductions(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point);
-/* Whether the expression may differ from lane to lane at this point. */
-bool eval_is_wide(struct builder *b, const struct kexpr *expr, const struct loop_env *env);
-/* Words that tell apart points on which `expr` may differ. */
-void eval_signature(struct builder *b, const struct kexpr *expr, const struct point *point, struct lsignature *out);
 /* Address of buffer[subscript...]: base + stride * lane, or with an index register. */
 struct laddress {
     struct lplace place;
@@ -159,8 +143,37 @@ const struct lvalue *eval_load(struct builder *b, const struct kexpr *expr, cons
 const struct lvalue *eval_one(struct builder *b, const struct kexpr *expr, const struct point *point);
 struct laddress eval_address(struct builder *b, const struct kbuffer *buffer, const struct lindex *subscript);
 
-/* ---- loops_reduce.c ---- */
-void loops_prefetch(struct builder *b, const struct lplace *place);
+/* ---- loops_depends.c ---- */
+struct lsignature {
+    VEC(uint64_t) words;
+};
+/* Words that tell apart points on which `expr` may differ. */
+void eval_signature(struct builder *b, const struct kexpr *expr, const struct point *point, struct lsignature *out);
+/* The same of an index's value, and of which of its lanes are read where it has any. */
+void signature_index(struct builder *b, const struct lindex *index, const struct point *point, struct lsignature *out);
+bool signature_equal(const struct lsignature *x, const struct lsignature *y);
+/* Whether the expression may differ from lane to lane at this point. */
+bool eval_is_wide(struct builder *b, const struct kexpr *expr, const struct loop_env *env);
+/* Whether a reduction is in it, or in a let that it refers to. */
+bool loops_reduces(const struct kexpr *expr);
+
+/* ---- loops_where.c ---- */
+/* Whether it is an integer made of constants and indices, which stays affine. */
+bool eval_is_static_integer(const struct kexpr *expr);
+/* A comparison of integers whose ranges decide it; NULL: they do not. */
+const struct lvalue *eval_statically(struct builder *b, const struct kexpr *expr, const struct point *point);
+/* `then` where the condition holds, else `otherwise`, reading only what the condition lets be read. */
+void eval_where(struct builder *b, const struct lvalue *const *condition, const struct kexpr *then,
+                const struct kexpr *otherwise, uint32_t count, const struct point *point, const struct lvalue **out);
+
+/* ---- loops_eval.c ---- */
+/* One register per point. */
+void eval(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point,
+          const struct lvalue **out);
+void eval_let(struct builder *b, const struct klet *let, uint32_t count, const struct point *point,
+              struct lindex *const *args, const struct lvalue **out);
+/* Evaluates only the reductions that expr needs whatever the data are, for all points at once; eval finds them then. */
+void eval_reductions(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point);
 
 /* ---- loops_nests.c ---- */
 /* The index variable of a store by its name; NULL: none. */
@@ -195,7 +208,9 @@ bool store_transposes(struct builder *b, const struct kstatement *statement, con
 /* Values of a reduction (and positions of a max_at, when out_position is not NULL) for points that all differ. */
 void eval_reduce(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point,
                  const struct lvalue **out, const struct lvalue **out_position);
+void loops_prefetch(struct builder *b, const struct lplace *place);
 
+/* ---- loops_terms.c ---- */
 /* acc[pick[i]] = fma(a, b, acc[pick[i]]) for each point. */
 void loops_accumulate_products(struct builder *b, const struct kreduce *r, const struct point *point, uint32_t count,
                                const struct lvalue **acc, const uint32_t *pick);
@@ -210,6 +225,8 @@ void loops_store_point(struct builder *b, const struct kstatement *const *store,
 /* ---- loops_groups.c ---- */
 /* Lowers a nest in blocks, if the schedule has some and the nest allows it. */
 bool loops_in_groups(struct builder *b, const struct kstatement *const *store, uint32_t stores);
+
+/* ---- loops_partials.c ---- */
 /* Whether this sum is the one of the nest in blocks that is being lowered; its values then, or, where these are not
  * asked for yet, its partial sums in scratch. */
 bool reduce_in_groups(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point,
