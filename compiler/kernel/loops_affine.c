@@ -150,14 +150,15 @@ static int64_t gcd(int64_t a, int64_t b)
 }
 
 /* The part of the rest's constant that can neither carry nor be carried into: all else is a multiple of something larger
- * that divides the divisor too, as in (16 n + 3) / 48. */
-static int64_t separate(struct laffine *rest, int64_t divisor)
+ * that divides the divisor too, as in (16 n + 3) / 48. That is *out_common, 16. */
+static int64_t separate(struct laffine *rest, int64_t divisor, int64_t *out_common)
 {
     int64_t common = divisor;
     for (uint32_t i = 0; i < rest->count; i++)
         common = gcd(common, rest->product[i].factor);
     int64_t small = rest->constant % common;
     rest->constant -= small;
+    *out_common = common;
     return small;
 }
 
@@ -175,8 +176,9 @@ struct laffine affine_div(struct builder *b, const struct laffine *x, int64_t di
         quotient = affine_constant(0);
         most = affine_most(x);
     }
+    int64_t common = 1;
     if (least >= 0)
-        separate(&rest, divisor);
+        separate(&rest, divisor, &common);
     const struct lterm *t = term_new(b, (struct lterm){.kind = LT_DIV, .of = rest, .divisor = divisor,
                                                        .most = most < 0 ? 0 : most / divisor});
     struct laffine a = affine_term(b, t, 1);
@@ -196,8 +198,8 @@ struct laffine affine_mod(struct builder *b, const struct laffine *x, int64_t di
         rest = *x;
         most = affine_most(x);
     }
-    int64_t small = least >= 0 ? separate(&rest, divisor) : 0;
-    most = (most < divisor ? most : divisor - 1) - small;
+    int64_t common = 1, small = least >= 0 ? separate(&rest, divisor, &common) : 0;
+    most = most - small < divisor - common ? most - small : divisor - common;
     const struct lterm *t = term_new(b, (struct lterm){.kind = LT_MOD, .of = rest, .divisor = divisor,
                                                        .most = most < 0 ? 0 : most});
     struct laffine remainder = affine_term(b, t, 1);

@@ -184,6 +184,8 @@ static const struct lvalue *valid_mask(struct builder *b, const struct point *po
 
 const struct lvalue *eval_load(struct builder *b, const struct kexpr *expr, const struct point *point)
 {
+    if (expr == b->turned.load)
+        return eval_turned(b, expr, point);
     struct lindex subscript[KERNEL_MAX_RANK];
     for (uint32_t i = 0; i < expr->count; i++)
         subscript[i] = eval_index(b, expr->arg[i], point);

@@ -49,6 +49,13 @@ struct spread {
     VEC(struct spread_line) lines;
 };
 
+/* A load of a sum that goes in blocks of terms: all of the block's are loaded at once and transposed, and this is the one
+ * with this number. */
+struct turned {
+    const struct kexpr *load; /* NULL: none */
+    uint32_t number;
+};
+
 struct builder {
     struct arena *arena;
     const struct kprogram *program;
@@ -63,6 +70,7 @@ struct builder {
     uint32_t *version; /* per buffer: stores so far */
     bool parallel; /* the nests are split over the threads as the schedule says */
     struct spread spread; /* for the next sum over one index; rows 0: nothing */
+    struct turned turned; /* while a block of terms joins its sum */
     struct group_sums *groups; /* of loops_partials.c, while it lowers a nest */
 };
 
@@ -140,6 +148,7 @@ struct laddress {
     const struct lvalue *index;
 };
 const struct lvalue *eval_load(struct builder *b, const struct kexpr *expr, const struct point *point);
+const struct lvalue *eval_turned(struct builder *b, const struct kexpr *load, const struct point *point); /* loops_turned.c */
 const struct lvalue *eval_one(struct builder *b, const struct kexpr *expr, const struct point *point);
 struct laddress eval_address(struct builder *b, const struct kbuffer *buffer, const struct lindex *subscript);
 

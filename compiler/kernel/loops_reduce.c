@@ -152,6 +152,8 @@ static void open_level(struct builder *b, struct reduce_nest *nest, uint32_t lev
         return;
     }
     const struct kindex *index = r->index[level];
+    if (!at && level + 1 == r->indices && reduce_turned(b, nest, point, acc))
+        return;
     if (index->extent == 1 || (schedule_unrolls(b->kernel, index) && !index->bound)) {
         for (int64_t v = 0; v < index->extent; v++) {
             struct lindex to = {.base = affine_constant(v)};

@@ -35,7 +35,14 @@ const struct lvalue *reduce_takes_over(struct builder *b, const struct lvalue *b
 /* acc := acc joined with the terms at these points, as far as these are present. at: positions, for max_at. */
 void reduce_terms(struct builder *b, struct reduce_nest *nest, const struct point *point, const struct lvalue **acc,
                   const struct lvalue **at);
+/* Numbers the points so that those on which `expr` is the same have the same number; returns how many numbers. */
+uint32_t reduce_alike(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point,
+                      uint32_t *out_number);
 /* Lets with sums of their own that are the same in every term: evaluated ahead of the loop, and found again in it. */
 void reduce_lets_ahead(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point);
+
+/* ---- loops_turned.c ---- */
+/* The innermost loop in blocks of terms that are transposed while they are loaded; false: nothing is to be transposed. */
+bool reduce_turned(struct builder *b, struct reduce_nest *nest, const struct point *point, const struct lvalue **acc);
 
 #endif

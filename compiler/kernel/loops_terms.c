@@ -22,9 +22,8 @@ const struct lvalue *reduce_takes_over(struct builder *b, const struct lvalue *b
     return value_binary(b, KX_LAND, KT_BOOL, takes, value_binary(b, KX_EQ, KT_BOOL, best, best));
 }
 
-/* Numbers the points so that those on which `expr` is the same have the same number; returns how many numbers. */
-static uint32_t number_alike(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point,
-                             uint32_t *out_number)
+uint32_t reduce_alike(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point,
+                      uint32_t *out_number)
 {
     struct lsignature *known = ARENA_ARRAY(b->arena, struct lsignature, count);
     uint32_t numbers = 0;
@@ -49,7 +48,7 @@ void loops_accumulate_products(struct builder *b, const struct kreduce *r, const
     uint32_t *number[2], numbers[2];
     for (int t = 0; t < 2; t++) {
         number[t] = ARENA_ARRAY(b->arena, uint32_t, count);
-        numbers[t] = number_alike(b, r->term[t], count, point, number[t]);
+        numbers[t] = reduce_alike(b, r->term[t], count, point, number[t]);
     }
     int kept = numbers[0] < numbers[1] ? 0 : 1, other = 1 - kept;
     const struct lvalue **x = ARENA_ARRAY(b->arena, const struct lvalue *, count);

@@ -24,7 +24,7 @@ static double lanes_cost(const struct survey *s, uint32_t d, int64_t extent, uin
     double cost = 0;
     for (uint32_t i = 0; i < s->accesses; i++) {
         const struct access *a = &s->access[i];
-        double each = a->step[d] < 2 ? 1 : a->store ? 2 : lanes;
+        double each = a->step[d] < 2 ? 1 : a->store || survey_turns(a, lanes) ? 2 : lanes;
         cost += each * (double)a->weight;
     }
     int64_t vectors = (extent + lanes - 1) / lanes;
@@ -64,7 +64,8 @@ static double iteration_cost(const struct survey *s, int lane_dim, const struct 
     uint32_t width = target->lanes;
     bool tree = s->tree && lane_dim == (int)s->tree_dim;
     int64_t points = 1, vectors = 0, windows = 0;
-    double loads = 0, wide = 0, far = 0;
+    int64_t rows = 0;
+    double loads = 0, wide = 0, far = 0, turned = 0;
     for (uint32_t d = 0; d < s->dims; d++) {
         points *= steps(&s->dim[d], (int)d == lane_dim, width);
         windows += s->dim[d].window && s->dim[d].tile < s->dim[d].extent;
@@ -81,6 +82,11 @@ static double iteration_cost(const struct survey *s, int lane_dim, const struct 
         if (lane_dim < 0 || !(a->dims >> lane_dim & 1))
             continue;
         wide += (double)n;
+        if (a->step[lane_dim] == 2 && survey_turns(a, width)) { /* blocks of vectors are transposed one by one */
+            turned += (double)n;
+            rows = width;
+            continue;
+        }
         /* of two factors in vectors the one with fewer is kept in registers */
         if (tree ? vectors == 0 || n < vectors : n > vectors)
             vectors = n;
@@ -95,13 +101,24 @@ static double iteration_cost(const struct survey *s, int lane_dim, const struct 
         far += 2 * (double)points / (double)s->heaviest;
     if (lane_dim >= 0 && points == vectors && points == steps(&s->dim[lane_dim], true, width))
         vectors = 1; /* a single row: every vector is used once, as it is loaded */
-    *out_registers = points + vectors + (tree ? 2 : 1); /* of a tree's streams two are on their way at a time */
+    *out_registers = points + (rows ? rows : vectors) + (tree ? 2 : 1); /* of a tree's streams two are on their way at a time */
     double fma = (double)points * (double)(s->terms ? s->terms : 1);
+    for (uint32_t w = width; turned > 0 && w > 1; w /= 2)
+        fma += turned; /* a shuffle keeps a multiply-add waiting */
     /* A load takes as long as a multiply-add on every processor so far. But with 16 registers a tree's tiles that load
      * less have more ends, which weigh more. */
     double ports = tree && target->registers <= 16 ? loads / 2 : loads;
     double cycles = ports > fma ? ports : fma;
     return (cycles < 8 ? 8 : cycles) + 1 + loads / 10 + far; /* a chain of additions takes eight cycles, however few */
+}
+
+/* Of what is transposed while it is loaded a single vector's block fits into the registers. */
+static bool fits_turned(const struct survey *s, uint32_t lane_dim, uint32_t width)
+{
+    for (uint32_t i = 0; i < s->accesses && s->dim[lane_dim].tile > width; i++)
+        if (s->access[i].step[lane_dim] == 2 && !s->access[i].store && survey_turns(&s->access[i], width))
+            return false;
+    return true;
 }
 
 /* A tile of lanes must not straddle the panels of a layout (k/48, m, k%48). */
@@ -161,7 +178,7 @@ static double tile_cost(struct survey *s, int lane_dim, const struct ktarget *ta
     int64_t registers, code = tree ? cut_code(s) : 0;
     double cost = iteration_cost(s, lane_dim, target, &registers);
     if (registers > target->registers - (target->registers > 16 ? 2 : 1) || code > LARGEST_CUT ||
-        (lane_dim >= 0 && !fits_panels(s, (uint32_t)lane_dim)))
+        (lane_dim >= 0 && !(fits_panels(s, (uint32_t)lane_dim) && fits_turned(s, (uint32_t)lane_dim, target->lanes))))
         return -1;
     /* edges: tiles of the rest, each as a tile of its own; products of whole and edge pieces */
     double total = 1;

@@ -22,6 +22,7 @@ struct access { /* a load or store of the innermost loop */
     const struct kbuffer *buffer;
     uint32_t by[KERNEL_MAX_RANK]; /* dims that the subscript of each dimension depends on */
     int8_t step[MAX_DIMS]; /* along dim d: 0 none, 1 contiguous, 2 anything else */
+    uint32_t along;        /* 1 + the dimension along which the innermost sum runs; 0: none */
 };
 
 struct survey {
@@ -46,6 +47,8 @@ struct survey {
 /* Of a kernel with a sum over the batch: vectors of examples, each at a place of its own, that a tile, or a block, reads
  * at one position of its sum. Dims that slide along with the position count once. */
 int64_t survey_lines(const struct survey *s, bool block);
+/* Whether vectors of so many lanes are loaded along the sum and transposed (loops_turned.c). */
+bool survey_turns(const struct access *access, uint32_t lanes);
 /* schedule_blocks.c: blocks of a kernel whose sum over the batch has the batch in the lanes and whose tile is chosen, the
  * order of loops in them, and how threads share them where they may. */
 void schedule_blocks(struct survey *s, const struct ktarget *target, bool parallel, struct kschedule *out);

@@ -11,6 +11,7 @@ struct meaning {
     const struct kindex *index;
     uint32_t dims;    /* depends on */
     uint32_t unit;    /* of these: moves by one when the dim does */
+    bool along;       /* the innermost index of a sum of products, all of whose terms are present */
     const struct meaning *outer;
 };
 
@@ -21,11 +22,11 @@ static const struct meaning *meaning_of(const struct meaning *m, const struct ki
     return m;
 }
 
-static const struct meaning *bind(struct survey *s, const struct meaning *outer, const struct kindex *index,
+static struct meaning *bind(struct survey *s, const struct meaning *outer, const struct kindex *index,
                                   uint32_t dims, uint32_t unit)
 {
     struct meaning *m = ARENA_NEW(s->arena, struct meaning);
-    *m = (struct meaning){index, dims, unit, outer};
+    *m = (struct meaning){.index = index, .dims = dims, .unit = unit, .outer = outer};
     return m;
 }
 
@@ -103,12 +104,12 @@ static bool moves_in_sum(const struct kexpr *expr, const struct meaning *m)
 }
 
 static void add_access(struct survey *s, const struct kbuffer *buffer, const uint32_t *dims, const uint32_t *unit,
-                       uint32_t rank, int64_t weight, bool store)
+                       uint32_t rank, int64_t weight, bool store, uint32_t along)
 {
     if (s->accesses == MAX_LOADS)
         return;
     struct access *a = &s->access[s->accesses];
-    *a = (struct access){.weight = weight, .store = store, .buffer = buffer};
+    *a = (struct access){.weight = weight, .store = store, .buffer = buffer, .along = along};
     for (uint32_t i = 0; i < rank; i++) {
         a->dims |= dims[i];
         a->by[i] = dims[i];
@@ -156,15 +157,18 @@ static void look_at(struct survey *s, const struct kexpr *expr, const struct mea
     s->operators++;
     switch (expr->op) {
     case KX_LOAD: {
-        uint32_t dims[KERNEL_MAX_RANK], unit[KERNEL_MAX_RANK];
+        uint32_t dims[KERNEL_MAX_RANK], unit[KERNEL_MAX_RANK], along = 0;
         for (uint32_t i = 0; i < expr->count; i++) {
+            const struct meaning *found = expr->arg[i]->op == KX_INDEX ? meaning_of(m, expr->arg[i]->index) : NULL;
+            if (found && found->along)
+                along = i + 1;
             dims[i] = dims_of(s, expr->arg[i], m, &unit[i]);
             if (dims[i] && moves_in_sum(expr->arg[i], m))
                 s->slides |= dims[i];
             if (expr->arg[i]->op != KX_INDEX)
                 look_at(s, expr->arg[i], m, weight);
         }
-        add_access(s, expr->buffer, dims, unit, expr->count, weight, false);
+        add_access(s, expr->buffer, dims, unit, expr->count, weight, false, along);
         return;
     }
     case KX_LET: {
@@ -199,7 +203,9 @@ static void look_at(struct survey *s, const struct kexpr *expr, const struct mea
             } else {
                 inside *= r->index[i]->extent;
             }
-            m = bind(s, m, r->index[i], dims, dims);
+            struct meaning *bound = bind(s, m, r->index[i], dims, dims);
+            bound->along = r->kind == KR_SUM_FMA && i + 1 == r->indices && !r->index[i]->bound && r->conditions == 0;
+            m = bound;
         }
         for (uint32_t i = 0; i < r->conditions; i++) {
             uint32_t unit, dims = dims_of(s, r->condition[i].value, m, &unit);
@@ -234,9 +240,26 @@ static void look_at_store(struct survey *s, const struct kstatement *store)
         m = bind(s, m, store->index[i], dims[i], dims[i]);
     }
     look_at(s, store->value, m, 1);
-    add_access(s, store->buffer, dims, dims, store->rank, 1, true);
+    add_access(s, store->buffer, dims, dims, store->rank, 1, true, 0);
     if (store->buffer2)
-        add_access(s, store->buffer2, dims, dims, store->rank, 1, true);
+        add_access(s, store->buffer2, dims, dims, store->rank, 1, true, 0);
+}
+
+/* Whole vectors of neighbours lie side by side, from every multiple of a vector on, also the last one. */
+bool survey_turns(const struct access *a, uint32_t lanes)
+{
+    const struct klayout *layout = &a->buffer->layout;
+    if (!a->along || a->buffer->type != KT_F32 || lanes < 4 || layout->elements % lanes)
+        return false;
+    bool found = false;
+    for (uint32_t i = 0; i < layout->count; i++) {
+        const struct kdigit *g = &layout->digit[i];
+        bool unit = g->dim == a->along - 1 && g->stride == 1 && g->div <= 1;
+        if (unit ? g->mod % lanes : g->stride % lanes || (g->dim == a->along - 1 && g->div % lanes))
+            return false;
+        found |= unit;
+    }
+    return found;
 }
 
 int64_t survey_lines(const struct survey *s, bool block)

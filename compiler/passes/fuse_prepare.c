@@ -92,13 +92,14 @@ static struct value *relayout_of(struct graph *graph, struct value *value)
     return insert_copy(graph, "relayout", value, "t");
 }
 
-/* Second operands of weight gradients need the features side by side, as they lie already where these are in the lanes;
- * gradients over inputs then need the weights with the inputs side by side. */
+/* Second operands of weight gradients need the features side by side, as they lie already where these are in the lanes.
+ * Gradients over inputs then need the weights with the inputs side by side: of a dense layer, which reads each weight once
+ * or twice, the kernel transposes them as it loads them; of a convolution, which reads them for every position, a copy. */
 static void copy_operands(struct graph *graph, bool features)
 {
     for (size_t i = 0; i < graph->nodes.count; i++) {
         struct node *node = graph->nodes.at[i];
-        bool wanted = features ? op_is(node, "linear_dx") || op_is(node, "conv2d_dx") : op_is(node, "linear_dw");
+        bool wanted = features ? op_is(node, "conv2d_dx") : op_is(node, "linear_dw");
         if (wanted && !op_is(node->input[1]->node, "relayout"))
             node->input[1] = relayout_of(graph, node->input[1]);
     }

@@ -2,7 +2,7 @@
  *
  * With the batch in the lanes every kernel runs at full speed once a batch is a multiple of a vector, whatever the layers'
  * extents; a batch of one fills one lane of 16. With the features there a layer of 16 n outputs wastes nothing, whatever
- * the batch, but a tile loads more, and gradients over inputs read a copy of the weights. So each is charged for the lanes
+ * the batch, but a tile loads more, and gradients over inputs transpose the weights. So each is charged for the lanes
  * that it computes, weighted by the layers' operations, and the features for the rest. One choice holds for the whole
  * model: from its own graph, so that all entries agree on where the state lies. */
 #include "lowered.h"

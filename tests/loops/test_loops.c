@@ -237,7 +237,8 @@ static void test_family(const struct family *family)
                                           {17, 32, 17, 7, 7}, {33, 48, 6, 5, 17},  {65, 80, 13, 17, 5},
                                           {130, 144, 9, 4, 3}, {50, 64, 11, 13, 11}, {300, 304, 4, 2, 2},
                                           {1, 1, 7, 5, 19},   {3, 3, 13, 3, 6},    {5, 7, 11, 17, 35},
-                                          {2, 2, 20, 33, 4},    {20, 32, 9, 1, 5},   {1000, 1008, 4, 2, 2}};
+                                          {2, 2, 20, 33, 4},    {20, 32, 9, 1, 5},   {6, 6, 18, 32, 2},
+                                          {1000, 1008, 4, 2, 2}};
     for (size_t c = 0; c < sizeof cpus / sizeof *cpus; c++) {
         char *message = NULL;
         struct codegen_target *target = codegen_target_create(cpus[c], NULL, &message);

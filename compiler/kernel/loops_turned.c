@@ -1,0 +1,147 @@
+/* Sums along which a factor lies side by side in memory while its lanes lie across: W[n, k] with the outputs n innermost,
+ * summed over n, with k in the lanes. Instead of gathering lanes one by one the sum goes in blocks of as many terms as a
+ * vector has lanes: for each, so many vectors along the sum are loaded and transposed in registers. The terms join in
+ * the order of the text. */
+#include "loops_reduce.h"
+
+#include <string.h>
+
+enum { MOST_CODE = 1024 }; /* terms written out */
+
+static struct point bind(struct builder *b, const struct point *point, const struct kindex *index,
+                         const struct laffine *base, uint32_t number)
+{
+    struct lindex to = {.base = *base};
+    struct point bound = *point;
+    to.base.constant += number;
+    bound.env = env_index(b, point->env, index, to);
+    return bound;
+}
+
+static struct laddress address_of(struct builder *b, const struct kexpr *load, const struct point *point)
+{
+    struct lindex subscript[KERNEL_MAX_RANK];
+    for (uint32_t i = 0; i < load->count; i++)
+        subscript[i] = eval_index(b, load->arg[i], point);
+    return eval_address(b, load->buffer, subscript);
+}
+
+/* Whether a block's terms are neighbours in memory, each lane's apart from the next one's, and there is memory for whole
+ * vectors of them. */
+static bool lies_along(struct builder *b, const struct kexpr *load, const struct point *point,
+                       const struct kindex *index, const struct laffine *base)
+{
+    struct point p = bind(b, point, index, base, 0);
+    struct laddress first = address_of(b, load, &p);
+    if (first.index || first.stride < 2)
+        return false;
+    for (uint32_t i = 1; i < b->lanes; i++) {
+        p = bind(b, point, index, base, i);
+        struct laddress next = address_of(b, load, &p);
+        struct laffine step = affine_add(b, &next.place.element, &first.place.element, -1);
+        if (next.index || next.stride != first.stride || step.count || step.constant != i)
+            return false;
+    }
+    return affine_least(&first.place.element) >= 0 &&
+           affine_most(&first.place.element) + (point->valid - 1) * first.stride + b->lanes <=
+               load->buffer->layout.elements;
+}
+
+/* The factor that is to be transposed; NULL: none. */
+static const struct kexpr *find_load(struct builder *b, const struct reduce_nest *nest, const struct point *point,
+                                     const struct laffine *base)
+{
+    const struct kreduce *r = nest->reduce;
+    for (int t = 0; t < 2; t++) {
+        const struct kexpr *load = r->term[t];
+        if (!load || load->op != KX_LOAD || load->type != KT_F32 || load == r->term[1 - t])
+            continue;
+        bool fits = true;
+        for (uint32_t i = 0; fits && i < nest->count; i++)
+            fits = !point[i].mask && lies_along(b, load, &point[i], r->index[r->indices - 1], base);
+        if (fits)
+            return load;
+    }
+    return NULL;
+}
+
+const struct lvalue *eval_turned(struct builder *b, const struct kexpr *load, const struct point *point)
+{
+    struct laddress a = address_of(b, load, point);
+    const struct lvalue **row = ARENA_ARRAY(b->arena, const struct lvalue *, b->lanes);
+    a.place.element.constant -= b->turned.number;
+    for (uint32_t l = 0; l < b->lanes; l++) {
+        struct lplace place = a.place;
+        place.element.constant += l * a.stride;
+        row[l] = l < point->valid ? value_load(b, &place, KT_F32, b->lanes, 1, NULL, NULL,
+                                               affine_is_multiple(&place.element, b->lanes))
+                                  : value_splat(b, value_f32(b, 0));
+    }
+    return value_transposed(b, row, b->turned.number);
+}
+
+/* `terms` of a block. Points that read other vectors follow each other, so that one transposition is in registers at a
+ * time. */
+static void add_block(struct builder *b, struct reduce_nest *nest, const struct point *point, const struct kexpr *load,
+                      const struct laffine *base, uint32_t terms, const struct lvalue **acc)
+{
+    const struct kindex *index = nest->reduce->index[nest->reduce->indices - 1];
+    uint32_t *number = ARENA_ARRAY(b->arena, uint32_t, nest->count), *pick = ARENA_ARRAY(b->arena, uint32_t, nest->count);
+    struct point *p = ARENA_ARRAY(b->arena, struct point, nest->count);
+    for (uint32_t i = 0; i < nest->count; i++)
+        p[i] = bind(b, &point[i], index, base, 0);
+    uint32_t vectors = reduce_alike(b, load, nest->count, p, number);
+    for (uint32_t v = 0; v < vectors; v++) {
+        struct reduce_nest part = *nest;
+        const struct lvalue **sum = ARENA_ARRAY(b->arena, const struct lvalue *, nest->count);
+        size_t mark = scope_open(b);
+        part.count = 0;
+        for (uint32_t i = 0; i < nest->count; i++)
+            if (number[i] == v)
+                pick[part.count++] = i;
+        for (uint32_t i = 0; i < part.count; i++)
+            sum[i] = acc[pick[i]];
+        for (uint32_t t = 0; t < terms; t++) {
+            b->turned = (struct turned){load, t};
+            for (uint32_t i = 0; i < part.count; i++)
+                p[i] = bind(b, &point[pick[i]], index, base, t);
+            reduce_terms(b, &part, p, sum, NULL);
+        }
+        for (uint32_t i = 0; i < part.count; i++)
+            acc[pick[i]] = sum[i];
+        scope_close(b, mark);
+    }
+    b->turned = (struct turned){0};
+}
+
+bool reduce_turned(struct builder *b, struct reduce_nest *nest, const struct point *point, const struct lvalue **acc)
+{
+    const struct kreduce *r = nest->reduce;
+    const struct kindex *index = r->index[r->indices - 1];
+    if (b->lanes < 4 || r->kind != KR_SUM_FMA || r->conditions || index->bound || nest->count * b->lanes > MOST_CODE)
+        return false;
+    int64_t blocks = index->extent / b->lanes;
+    const struct lterm *var = term_var(b, index->name, 0, (index->extent - 1) / b->lanes);
+    struct laffine first = affine_term(b, var, b->lanes), rest = affine_constant(blocks * b->lanes);
+    const struct kexpr *load = find_load(b, nest, point, &first);
+    if (!load)
+        return false;
+    if (blocks) {
+        struct laffine lo = affine_constant(0), hi = affine_constant(blocks);
+        struct lcarried *carried = ARENA_ARRAY(b->arena, struct lcarried, nest->count);
+        for (uint32_t i = 0; i < nest->count; i++) {
+            carried[i].first = acc[i];
+            acc[i] = carried[i].phi = value_phi(b, acc[i]->type, acc[i]->width);
+        }
+        struct loop_frame frame = loop_open(b, var, &lo, 1, &hi, 1);
+        add_block(b, nest, point, load, &first, b->lanes, acc);
+        for (uint32_t i = 0; i < nest->count; i++) {
+            carried[i].next = acc[i];
+            acc[i] = carried[i].phi;
+        }
+        loop_close(b, &frame, nest->count, carried);
+    }
+    if (index->extent % b->lanes)
+        add_block(b, nest, point, load, &rest, (uint32_t)(index->extent % b->lanes), acc);
+    return true;
+}
