@@ -19,14 +19,6 @@ struct nest {
     struct tile_index bound[KERNEL_MAX_RANK];
 };
 
-static int64_t scheduled_tile(const struct kernel *kernel, const char *name)
-{
-    for (size_t i = 0; i < kernel->schedule.tile.count; i++)
-        if (strcmp(kernel->schedule.tile.at[i].index, name) == 0)
-            return kernel->schedule.tile.at[i].size;
-    return 0;
-}
-
 static bool is_named(const char *name, const char *wanted)
 {
     return wanted && strcmp(name, wanted) == 0;
@@ -296,18 +288,11 @@ static void enter_either(struct builder *b, struct nest *nest, uint32_t level)
     }
     const struct lvalue *is_whole = value_binary(b, KX_LT, KT_BOOL, value_integer(b, &nest->number[level]),
                                                  value_i32(b, (int32_t)whole));
-    struct lstatement *branch = loops_emit(b, LS_IF);
-    branch->value = is_whole;
-    struct lblock *outer = b->block;
-    size_t mark = scope_open(b);
-    b->block = &branch->body;
+    struct frame branch = branch_open(b, is_whole);
     enter_tile(b, nest, level, base, tile);
-    scope_close(b, mark);
-    mark = scope_open(b);
-    b->block = &branch->otherwise;
+    branch_otherwise(b, &branch);
     enter_tile(b, nest, level, affine_constant(whole * tile), extent % tile);
-    scope_close(b, mark);
-    b->block = outer;
+    branch_close(b, &branch);
 }
 
 /* One loop over the tiles of all shared indices, the last one fastest. */
@@ -318,8 +303,8 @@ static void open_parallel(struct builder *b, struct nest *nest, uint32_t level)
         all *= nest->shared[l] ? nest->tiles[l] : 1;
     struct laffine zero = affine_constant(0), end = affine_constant(all);
     const struct lterm *var = term_var(b, nest->index[level]->name, 0, all - 1);
-    struct loop_frame frame = loop_open(b, var, &zero, 1, &end, 1);
-    frame.loop->parallel = true;
+    struct frame frame = loop_open(b, var, &zero, 1, &end, 1);
+    frame.statement->parallel = true;
     struct laffine number = affine_term(b, var, 1);
     for (uint32_t l = nest->rank; l-- > level;)
         if (nest->shared[l]) {
@@ -330,7 +315,7 @@ static void open_parallel(struct builder *b, struct nest *nest, uint32_t level)
     nest->open = true;
     enter_either(b, nest, level);
     nest->open = false;
-    loop_close(b, &frame, 0, NULL);
+    loop_close(b, &frame);
 }
 
 static void open_level(struct builder *b, struct nest *nest, uint32_t level)
@@ -354,9 +339,9 @@ static void open_level(struct builder *b, struct nest *nest, uint32_t level)
     if (whole > 1) {
         const struct lterm *var = term_var(b, index->name, 0, whole - 1);
         struct laffine end = affine_constant(whole);
-        struct loop_frame frame = loop_open(b, var, &zero, 1, &end, 1);
+        struct frame frame = loop_open(b, var, &zero, 1, &end, 1);
         enter_tile(b, nest, level, affine_term(b, var, tile), tile);
-        loop_close(b, &frame, 0, NULL);
+        loop_close(b, &frame);
     } else if (whole == 1) {
         size_t mark = scope_open(b);
         enter_tile(b, nest, level, zero, tile);
@@ -369,36 +354,19 @@ static void open_level(struct builder *b, struct nest *nest, uint32_t level)
     }
 }
 
-/* Indices that the schedule orders first, then the others as the store has them. */
-static void order_indices(const struct kernel *kernel, struct nest *nest)
-{
-    const struct kstatement *s = nest->store[0];
-    uint32_t n = 0;
-    for (size_t i = 0; i < kernel->schedule.order.count; i++) {
-        const struct kindex *index = loops_index_named(s, kernel->schedule.order.at[i]);
-        if (index)
-            nest->index[n++] = index;
-    }
-    for (uint32_t i = 0; i < s->rank; i++) {
-        bool placed = false;
-        for (uint32_t k = 0; k < n; k++)
-            placed |= nest->index[k] == s->index[i];
-        if (!placed)
-            nest->index[n++] = s->index[i];
-    }
-}
-
 static void lower_nest(struct builder *b, const struct kstatement *const *store, uint32_t stores)
 {
     if (loops_in_groups(b, store, stores))
         return;
+    const struct kschedule *schedule = &b->kernel->schedule;
     struct nest nest = {.store = store, .stores = stores, .rank = store[0]->rank};
-    order_indices(b->kernel, &nest);
+    uint32_t order[KERNEL_MAX_RANK];
+    loops_order(schedule, store[0], order);
     bool parallel = false;
     for (uint32_t l = 0; l < nest.rank; l++) {
-        const struct kindex *index = nest.index[l];
-        int64_t tile = scheduled_tile(b->kernel, index->name), room = index->extent;
-        if (is_named(index->name, b->kernel->schedule.lanes)) {
+        const struct kindex *index = nest.index[l] = store[0]->index[order[l]];
+        int64_t tile = loops_size_named(schedule->tile.at, schedule->tile.count, index->name, 0), room = index->extent;
+        if (is_named(index->name, schedule->lanes)) {
             room = (room + b->lanes - 1) / b->lanes * b->lanes;
             tile = (tile + b->lanes - 1) / b->lanes * b->lanes;
             if (tile == 0)
@@ -406,8 +374,8 @@ static void lower_nest(struct builder *b, const struct kstatement *const *store,
         }
         nest.tile[l] = tile < 1 ? 1 : tile > room ? room : tile;
         nest.tiles[l] = (index->extent + nest.tile[l] - 1) / nest.tile[l];
-        for (size_t i = 0; b->parallel && i < b->kernel->schedule.parallel.count; i++)
-            nest.shared[l] |= nest.tiles[l] > 1 && is_named(index->name, b->kernel->schedule.parallel.at[i]);
+        for (size_t i = 0; b->parallel && i < schedule->parallel.count; i++)
+            nest.shared[l] |= nest.tiles[l] > 1 && is_named(index->name, schedule->parallel.at[i]);
         parallel |= nest.shared[l];
     }
     struct lblock *outer = b->block;

@@ -185,6 +185,13 @@ struct laffine affine_div(struct builder *b, const struct laffine *x, int64_t di
     return affine_add(b, &quotient, &a, 1);
 }
 
+struct laffine affine_div_up(struct builder *b, const struct laffine *x, int64_t divisor)
+{
+    struct laffine up = *x;
+    up.constant += divisor - 1;
+    return affine_div(b, &up, divisor);
+}
+
 struct laffine affine_mod(struct builder *b, const struct laffine *x, int64_t divisor)
 {
     if (divisor == 1)
@@ -242,4 +249,9 @@ bool affine_split(struct builder *b, const struct laffine *x, const struct lterm
     struct laffine part = affine_term(b, var, *out_factor);
     *out_rest = affine_add(b, x, &part, -1);
     return true;
+}
+
+struct laffine affine_extent(struct builder *b, const struct kindex *index)
+{
+    return index->bound ? affine_term(b, term_scalar(b, index->bound), 1) : affine_constant(index->extent);
 }

@@ -64,30 +64,26 @@ static const struct lvalue *bit_of(struct builder *b, const struct laffine *numb
 /* The newest group's sum is complete: join it with what is pending from `level` on. */
 static void join_newest(struct builder *b, const struct parts *parts, const struct laffine *group, uint32_t level)
 {
-    struct lblock *outer = b->block;
-    struct lstatement *branch = NULL;
-    if (level + 1 < parts->levels) {
-        const struct lvalue *pending = bit_of(b, group, level);
-        branch = loops_emit(b, LS_IF);
-        branch->value = pending;
-        size_t mark = scope_open(b);
-        b->block = &branch->body;
+    struct frame branch = {0};
+    bool last = level + 1 == parts->levels;
+    if (!last) {
+        branch = branch_open(b, bit_of(b, group, level));
         for (uint32_t p = 0; p < parts->pieces; p++) {
             const struct lvalue *left = part_load(b, parts, level, p), *right = part_load(b, parts, parts->levels, p);
             part_store(b, parts, parts->levels, p, value_binary(b, KX_ADD, parts->type, left, right));
         }
         join_newest(b, parts, group, level + 1);
-        scope_close(b, mark);
-        b->block = &branch->otherwise;
+        branch_otherwise(b, &branch);
     }
     size_t mark = scope_open(b);
     for (uint32_t p = 0; p < parts->pieces; p++)
         part_store(b, parts, level, p, part_load(b, parts, parts->levels, p));
     scope_close(b, mark);
-    b->block = outer;
+    if (!last)
+        branch_close(b, &branch);
 }
 
-static const struct lvalue *neutral(struct builder *b, enum ktype type)
+const struct lvalue *tree_neutral(struct builder *b, enum ktype type)
 {
     return type == KT_I32 ? value_i32(b, 0) : value_f32(b, -0.0f);
 }
@@ -97,47 +93,50 @@ static void join_pending(struct builder *b, const struct parts *parts, const str
                          const struct lvalue **out)
 {
     for (uint32_t p = 0; p < parts->pieces; p++)
-        out[p] = parts->width > 1 ? value_splat(b, neutral(b, parts->type)) : neutral(b, parts->type);
+        out[p] = parts->width > 1 ? value_splat(b, tree_neutral(b, parts->type)) : tree_neutral(b, parts->type);
     for (uint32_t level = 0; level < parts->levels; level++) {
-        const struct lvalue *pending = bit_of(b, present, level);
-        struct lstatement *branch = loops_emit(b, LS_IF);
-        struct lblock *outer = b->block;
-        size_t mark = scope_open(b);
-        branch->value = pending;
-        branch->carries = parts->pieces;
-        branch->carried = ARENA_ARRAY(b->arena, struct lcarried, parts->pieces);
-        b->block = &branch->body;
-        for (uint32_t p = 0; p < parts->pieces; p++) {
-            const struct lvalue *left = part_load(b, parts, level, p);
-            branch->carried[p].first = value_binary(b, KX_ADD, parts->type, left, out[p]);
-            branch->carried[p].next = out[p];
-        }
-        scope_close(b, mark);
-        b->block = outer;
+        struct frame pending = branch_open(b, bit_of(b, present, level));
+        branch_carry(b, &pending, parts->pieces, out);
         for (uint32_t p = 0; p < parts->pieces; p++)
-            out[p] = branch->carried[p].phi = value_phi(b, parts->type, parts->width);
+            out[p] = value_binary(b, KX_ADD, parts->type, part_load(b, parts, level, p), out[p]);
+        branch_close(b, &pending);
     }
     parts->local->taken = false;
 }
 
-static struct laffine live_of(struct builder *b, const struct kindex *index)
+void tree_terms(struct builder *b, const struct kexpr *expr, const struct laffine *first, uint32_t count,
+                const struct point *point, const struct lvalue **out)
 {
-    return index->bound ? affine_term(b, term_scalar(b, index->bound), 1) : affine_constant(index->extent);
+    const struct kindex *m = expr->reduce->index[0];
+    bool whole = m->extent % KERNEL_TREE_GROUP == 0; /* there is memory for all of a group */
+    struct lindex to = {.base = *first, .lane = 1};
+    const struct lvalue *in = NULL;
+    if (m->bound || !whole) {
+        struct laffine live = affine_extent(b, m);
+        in = value_binary(b, KX_LT, KT_BOOL, value_index(b, &to), value_integer(b, &live));
+    }
+    struct point *p = ARENA_ARRAY(b->arena, struct point, count);
+    for (uint32_t i = 0; i < count; i++)
+        p[i] = (struct point){env_index(b, point[i].env, m, to), in, b->lanes, whole};
+    eval(b, expr->reduce->term[0], count, p, out);
+    for (uint32_t i = 0; i < count; i++) {
+        out[i] = value_splat(b, out[i]);
+        if (in)
+            out[i] = value_kop(b, KX_SELECT, expr->type, 3,
+                               (const struct lvalue *[]){in, out[i], tree_neutral(b, expr->type)});
+    }
 }
 
 /* sum.tree with the batch in the lanes: a group of 16 is 16 / lanes vectors. */
 static void tree_in_lanes(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point,
                           const struct lvalue **out)
 {
-    const struct kreduce *r = expr->reduce;
-    const struct kindex *m = r->index[0];
+    const struct kindex *m = expr->reduce->index[0];
     uint32_t vectors = KERNEL_TREE_GROUP / b->lanes;
     int64_t groups = (m->extent + KERNEL_TREE_GROUP - 1) / KERNEL_TREE_GROUP;
-    struct laffine live = live_of(b, m), present = live;
-    present.constant += KERNEL_TREE_GROUP - 1;
-    present = affine_div(b, &present, KERNEL_TREE_GROUP);
+    struct laffine live = affine_extent(b, m), present = affine_div_up(b, &live, KERNEL_TREE_GROUP);
     struct parts parts = {0};
-    struct loop_frame frame;
+    struct frame frame;
     struct laffine group = affine_constant(0), zero = group;
     if (groups > 1) {
         parts = parts_new(b, expr->type, b->lanes, count * vectors, groups);
@@ -147,29 +146,19 @@ static void tree_in_lanes(struct builder *b, const struct kexpr *expr, uint32_t 
     }
     const struct lvalue **term = ARENA_ARRAY(b->arena, const struct lvalue *, (size_t)count * vectors);
     for (uint32_t v = 0; v < vectors; v++) {
-        struct lindex to = {.base = affine_scale(b, &group, KERNEL_TREE_GROUP), .lane = 1};
-        to.base.constant += (int64_t)v * b->lanes;
-        const struct lvalue *in = NULL;
-        if (m->bound || m->extent % KERNEL_TREE_GROUP)
-            in = value_binary(b, KX_LT, KT_BOOL, value_index(b, &to), value_integer(b, &live));
-        struct point *p = ARENA_ARRAY(b->arena, struct point, count);
+        struct laffine first = affine_scale(b, &group, KERNEL_TREE_GROUP);
+        first.constant += (int64_t)v * b->lanes;
         const struct lvalue **x = ARENA_ARRAY(b->arena, const struct lvalue *, count);
+        tree_terms(b, expr, &first, count, point, x);
         for (uint32_t i = 0; i < count; i++) {
-            p[i] = (struct point){env_index(b, point[i].env, m, to), in, b->lanes, m->extent % KERNEL_TREE_GROUP == 0};
-        }
-        eval(b, r->term[0], count, p, x);
-        for (uint32_t i = 0; i < count; i++) {
-            const struct lvalue *e = value_splat(b, x[i]);
-            if (in)
-                e = value_kop(b, KX_SELECT, expr->type, 3, (const struct lvalue *[]){in, e, neutral(b, expr->type)});
             if (groups > 1)
-                part_store(b, &parts, parts.levels, i * vectors + v, e);
-            term[i * vectors + v] = e;
+                part_store(b, &parts, parts.levels, i * vectors + v, x[i]);
+            term[i * vectors + v] = x[i];
         }
     }
     if (groups > 1) {
         join_newest(b, &parts, &group, 0);
-        loop_close(b, &frame, 0, NULL);
+        loop_close(b, &frame);
         join_pending(b, &parts, &present, term);
     }
     for (uint32_t i = 0; i < count; i++)
@@ -206,16 +195,15 @@ static void tree_by_examples(struct builder *b, const struct kexpr *expr, uint32
         wide |= loops_term_is_wide(b, r, &point[i]);
     uint32_t width = wide ? b->lanes : 1;
     struct parts parts = parts_new(b, expr->type, width, count * members, groups);
-    struct laffine live = live_of(b, m), present = live, zero = affine_constant(0);
-    present.constant += KERNEL_TREE_GROUP - 1;
-    present = affine_div(b, &present, KERNEL_TREE_GROUP);
+    struct laffine live = affine_extent(b, m), present = affine_div_up(b, &live, KERNEL_TREE_GROUP);
+    struct laffine zero = affine_constant(0);
     const struct lterm *number = term_var(b, "group", 0, groups - 1);
-    struct loop_frame outer = loop_open(b, number, &zero, 1, &present, 1);
+    struct frame outer = loop_open(b, number, &zero, 1, &present, 1);
     struct laffine group = affine_term(b, number, 1), first = affine_scale(b, &group, KERNEL_TREE_GROUP);
     struct laffine here[2] = {affine_add(b, &live, &first, -1), affine_constant(members)};
     for (int absent = 0; absent < 2; absent++) { /* lanes of the group that have an example, then those that have none */
         const struct lterm *var = term_var(b, m->name, 0, members - 1);
-        struct loop_frame frame = loop_open(b, var, absent ? here : &zero, 1, absent ? here + 1 : here, absent ? 1 : 2);
+        struct frame frame = loop_open(b, var, absent ? here : &zero, 1, absent ? here + 1 : here, absent ? 1 : 2);
         struct laffine lane = affine_term(b, var, 1), example = affine_add(b, &first, &lane, 1);
         const struct lvalue **x = ARENA_ARRAY(b->arena, const struct lvalue *, count);
         if (!absent) {
@@ -229,13 +217,13 @@ static void tree_by_examples(struct builder *b, const struct kexpr *expr, uint32
         for (uint32_t i = 0; i < count; i++) {
             struct lplace place = part_place(&parts, parts.levels, i * members);
             place.element = affine_add(b, &place.element, &lane, width);
-            const struct lvalue *e = absent ? neutral(b, expr->type) : x[i];
+            const struct lvalue *e = absent ? tree_neutral(b, expr->type) : x[i];
             loops_store(b, &place, width > 1 ? value_splat(b, e) : e, 1, NULL, width > 1);
         }
-        loop_close(b, &frame, 0, NULL);
+        loop_close(b, &frame);
     }
     join_newest(b, &parts, &group, 0);
-    loop_close(b, &outer, 0, NULL);
+    loop_close(b, &outer);
     const struct lvalue **sum = ARENA_ARRAY(b->arena, const struct lvalue *, (size_t)count * members);
     join_pending(b, &parts, &present, sum);
     for (uint32_t i = 0; i < count; i++) {
@@ -256,55 +244,47 @@ void reduce_blocks(struct builder *b, const struct kexpr *expr, uint32_t count, 
     const struct kreduce *r = expr->reduce;
     const struct kindex *m = r->index[0];
     int64_t blocks = (m->extent + KERNEL_SUM_BLOCK - 1) / KERNEL_SUM_BLOCK;
-    struct laffine live = live_of(b, m), present = live, zero = affine_constant(0), block = zero;
-    present.constant += KERNEL_SUM_BLOCK - 1;
-    present = affine_div(b, &present, KERNEL_SUM_BLOCK);
+    struct laffine live = affine_extent(b, m), present = affine_div_up(b, &live, KERNEL_SUM_BLOCK);
+    struct laffine zero = affine_constant(0), block = zero;
     bool wide = false;
     for (uint32_t i = 0; i < count; i++)
         wide |= loops_term_is_wide(b, r, &point[i]);
     struct parts parts = {0};
-    struct loop_frame outer;
+    struct frame outer;
     if (blocks > 1) {
         parts = parts_new(b, expr->type, wide ? b->lanes : 1, count, blocks);
         const struct lterm *var = term_var(b, "block", 0, blocks - 1);
         block = affine_term(b, var, 1);
         outer = loop_open(b, var, &zero, 1, &present, 1);
     }
-    const struct lvalue **acc = ARENA_ARRAY(b->arena, const struct lvalue *, count);
-    struct lcarried *carried = ARENA_ARRAY(b->arena, struct lcarried, count);
     for (uint32_t i = 0; i < count; i++) {
-        carried[i].first = value_f32(b, 0);
+        out[i] = value_f32(b, 0);
         if (loops_term_is_wide(b, r, &point[i]))
-            carried[i].first = value_splat(b, carried[i].first);
-        carried[i].phi = value_phi(b, expr->type, carried[i].first->width);
+            out[i] = value_splat(b, out[i]);
     }
     const struct lterm *var = term_var(b, m->name, 0, (m->extent < KERNEL_SUM_BLOCK ? m->extent : KERNEL_SUM_BLOCK) - 1);
     struct laffine end[2] = {affine_scale(b, &block, -KERNEL_SUM_BLOCK), affine_constant(KERNEL_SUM_BLOCK)};
     end[0] = affine_add(b, &live, &end[0], 1);
-    struct loop_frame frame = loop_open(b, var, &zero, 1, end, blocks > 1 ? 2 : 1);
+    struct frame frame = loop_open(b, var, &zero, 1, end, blocks > 1 ? 2 : 1);
+    loop_carry(b, &frame, count, out);
     struct lindex to = {.base = affine_scale(b, &block, KERNEL_SUM_BLOCK)};
     struct laffine within = affine_term(b, var, 1);
     to.base = affine_add(b, &to.base, &within, 1);
     struct point *bound = ARENA_ARRAY(b->arena, struct point, count);
     uint32_t *pick = ARENA_ARRAY(b->arena, uint32_t, count);
     for (uint32_t i = 0; i < count; i++) {
-        acc[i] = carried[i].phi;
         pick[i] = i;
         bound[i] = point[i];
         bound[i].env = env_index(b, point[i].env, m, to);
     }
-    loops_accumulate_products(b, r, bound, count, acc, pick);
-    for (uint32_t i = 0; i < count; i++)
-        carried[i].next = acc[i];
-    loop_close(b, &frame, count, carried);
-    for (uint32_t i = 0; i < count; i++)
-        out[i] = carried[i].phi;
+    loops_accumulate_products(b, r, bound, count, out, pick);
+    loop_close(b, &frame);
     if (blocks == 1)
         return;
     for (uint32_t i = 0; i < count; i++)
         part_store(b, &parts, parts.levels, i, out[i]);
     join_newest(b, &parts, &block, 0);
-    loop_close(b, &outer, 0, NULL);
+    loop_close(b, &outer);
     join_pending(b, &parts, &present, out);
 }
 

@@ -112,28 +112,6 @@ static bool probe(struct probe *p, const struct kexpr *expr, const struct meanin
     return true;
 }
 
-static int64_t size_of(const struct ktile *list, size_t count, const char *name, int64_t otherwise)
-{
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(list[i].index, name) == 0)
-            return list[i].size;
-    return otherwise;
-}
-
-static void choose_order(const struct kschedule *schedule, struct blocks *n)
-{
-    uint32_t placed = 0, done = 0;
-    for (size_t i = 0; i < schedule->order.count; i++)
-        for (uint32_t d = 0; d < n->rank; d++)
-            if (!(done >> d & 1) && strcmp(schedule->order.at[i], n->dim[d].name) == 0) {
-                n->order[placed++] = d;
-                done |= 1u << d;
-            }
-    for (uint32_t d = 0; d < n->rank; d++)
-        if (!(done >> d & 1))
-            n->order[placed++] = d;
-}
-
 bool blocks_find(struct builder *b, const struct kstatement *const *store, uint32_t stores, struct blocks *n)
 {
     const struct kschedule *schedule = &b->kernel->schedule;
@@ -164,9 +142,9 @@ bool blocks_find(struct builder *b, const struct kstatement *const *store, uint3
         struct block_dim *dim = &n->dim[d];
         dim->name = store[0]->index[d]->name;
         dim->extent = store[0]->index[d]->extent;
-        dim->tile = size_of(schedule->tile.at, schedule->tile.count, dim->name, 1);
+        dim->tile = loops_size_named(schedule->tile.at, schedule->tile.count, dim->name, 1);
         dim->tile = dim->tile > dim->extent ? dim->extent : dim->tile;
-        dim->size = size_of(schedule->block.at, schedule->block.count, dim->name, dim->extent);
+        dim->size = loops_size_named(schedule->block.at, schedule->block.count, dim->name, dim->extent);
         dim->size = dim->size > dim->extent ? dim->extent : dim->size;
         dim->size = (dim->size + dim->tile - 1) / dim->tile * dim->tile;
         dim->size = dim->size > dim->extent ? dim->extent : dim->size;
@@ -177,6 +155,6 @@ bool blocks_find(struct builder *b, const struct kstatement *const *store, uint3
     n->split = n->rank - 1;
     while (n->split > p.flat && n->dim[n->split].blocks == 1)
         n->split--;
-    choose_order(schedule, n);
+    loops_order(schedule, store[0], n->order);
     return true;
 }

@@ -81,26 +81,24 @@ static void open_tiles(struct builder *b, struct blocks *n, uint32_t level)
         const struct lterm *var = term_var(b, dim->name, 0, dim->size / dim->tile - 1);
         struct laffine end[2];
         uint32_t ends = block_bounds(b, dim, dim->tile, end);
-        struct loop_frame frame = loop_open(b, var, &zero, 1, end, ends);
+        struct frame frame = loop_open(b, var, &zero, 1, end, ends);
         enter_tile(b, n, level, affine_term(b, var, dim->tile), dim->tile);
-        loop_close(b, &frame, 0, NULL);
+        loop_close(b, &frame);
     }
     scope_close(b, mark);
     if (!edge)
         return;
-    struct lblock *outer = b->block;
+    struct frame last = {0};
     if (dim->blocks > 1) {
-        const struct lvalue *last = is_last_block(b, dim);
-        struct lstatement *branch = loops_emit(b, LS_IF);
-        branch->value = last;
-        b->block = &branch->body;
+        last = branch_open(b, is_last_block(b, dim));
         dim->base = affine_constant(dim->extent - last_size(dim));
     }
     mark = scope_open(b);
     enter_tile(b, n, level, affine_constant(last_size(dim) - edge), edge);
     scope_close(b, mark);
+    if (dim->blocks > 1)
+        branch_close(b, &last);
     dim->base = base;
-    b->block = outer;
 }
 
 /* ---- behind the last group ---- */
@@ -141,9 +139,9 @@ static void store_run(struct builder *b, struct blocks *n, int64_t elements)
     if (whole) {
         const struct lterm *var = term_var(b, "vector", 0, whole - 1);
         struct laffine zero = affine_constant(0), end = affine_constant(whole), first = affine_term(b, var, b->lanes);
-        struct loop_frame frame = loop_open(b, var, &zero, 1, &end, 1);
+        struct frame frame = loop_open(b, var, &zero, 1, &end, 1);
         store_vector(b, n, &first, b->lanes);
-        loop_close(b, &frame, 0, NULL);
+        loop_close(b, &frame);
     }
     if (elements % b->lanes) {
         size_t mark = scope_open(b);
@@ -160,27 +158,21 @@ static void store_block(struct builder *b, struct blocks *n, uint32_t d)
         const struct lterm *var = term_var(b, dim->name, 0, dim->size - 1);
         struct laffine zero = affine_constant(0), end[2];
         uint32_t ends = block_bounds(b, dim, 1, end);
-        struct loop_frame frame = loop_open(b, var, &zero, 1, end, ends);
+        struct frame frame = loop_open(b, var, &zero, 1, end, ends);
         dim->within = affine_term(b, var, 1);
         store_block(b, n, d + 1);
-        loop_close(b, &frame, 0, NULL);
+        loop_close(b, &frame);
         return;
     }
     if (last_size(dim) == dim->size) {
         store_run(b, n, dim->size * dim->scratch);
         return;
     }
-    const struct lvalue *last = is_last_block(b, dim);
-    struct lstatement *branch = loops_emit(b, LS_IF);
-    branch->value = last;
-    struct lblock *outer = b->block;
-    for (int side = 0; side < 2; side++) {
-        size_t mark = scope_open(b);
-        b->block = side ? &branch->otherwise : &branch->body;
-        store_run(b, n, (side ? dim->size : last_size(dim)) * dim->scratch);
-        scope_close(b, mark);
-    }
-    b->block = outer;
+    struct frame branch = branch_open(b, is_last_block(b, dim));
+    store_run(b, n, last_size(dim) * dim->scratch);
+    branch_otherwise(b, &branch);
+    store_run(b, n, dim->size * dim->scratch);
+    branch_close(b, &branch);
 }
 
 /* ---- a block ---- */
@@ -194,11 +186,11 @@ static void fill_block(struct builder *b, struct blocks *n)
         open_tiles(b, n, 0);
     } else {
         const struct lterm *var = term_var(b, "group", 0, ((int64_t)1 << (g->levels - 1)) - 1);
-        struct loop_frame frame = loop_open(b, var, &zero, 1, &g->present, 1);
+        struct frame frame = loop_open(b, var, &zero, 1, &g->present, 1);
         g->group = affine_term(b, var, 1);
         g->joins = groups_joins(b, g);
         open_tiles(b, n, 0);
-        loop_close(b, &frame, 0, NULL);
+        loop_close(b, &frame);
     }
     store_block(b, n, 0);
 }
@@ -220,15 +212,15 @@ bool loops_in_groups(struct builder *b, const struct kstatement *const *store, u
     b->groups = &sums;
     const struct lterm *var = term_var(b, "block", 0, blocks - 1);
     struct laffine number = affine_term(b, var, 1), zero = affine_constant(0), end = affine_constant(blocks);
-    struct loop_frame frame = loop_open(b, var, &zero, 1, &end, 1);
-    frame.loop->parallel = parallel;
+    struct frame frame = loop_open(b, var, &zero, 1, &end, 1);
+    frame.statement->parallel = parallel;
     for (uint32_t d = n.rank; d-- > 0;) {
         struct laffine coordinate = affine_mod(b, &number, n.dim[d].blocks);
         n.dim[d].base = n.dim[d].blocks == 1 ? zero : affine_scale(b, &coordinate, n.dim[d].size);
         number = affine_div(b, &number, n.dim[d].blocks);
     }
     fill_block(b, &n);
-    loop_close(b, &frame, 0, NULL);
+    loop_close(b, &frame);
     b->groups = NULL;
     scope_close(b, mark);
     b->block = outer;

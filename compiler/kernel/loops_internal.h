@@ -80,6 +80,7 @@ struct laffine affine_term(struct builder *b, const struct lterm *term, int64_t 
 struct laffine affine_add(struct builder *b, const struct laffine *x, const struct laffine *y, int64_t factor_of_y);
 struct laffine affine_scale(struct builder *b, const struct laffine *x, int64_t factor);
 struct laffine affine_div(struct builder *b, const struct laffine *x, int64_t divisor); /* x >= 0 */
+struct laffine affine_div_up(struct builder *b, const struct laffine *x, int64_t divisor);
 struct laffine affine_mod(struct builder *b, const struct laffine *x, int64_t divisor); /* x >= 0 */
 /* floor(x / divisor) of any sign; needs a known least value. */
 struct laffine affine_floor_div(struct builder *b, const struct laffine *x, int64_t divisor);
@@ -93,6 +94,8 @@ bool affine_split(struct builder *b, const struct laffine *x, const struct lterm
 const struct lterm *term_var(struct builder *b, const char *name, int64_t least, int64_t most);
 const struct lterm *term_scalar(struct builder *b, const struct kscalar *scalar);
 const struct lterm *term_value(struct builder *b, const struct lvalue *value, int64_t least, int64_t most);
+/* How many values an index has, at run time where it is bounded. */
+struct laffine affine_extent(struct builder *b, const struct kindex *index);
 
 /* ---- loops_values.c: registers, shared within a scope when they are the same ---- */
 size_t scope_open(struct builder *b);
@@ -125,15 +128,27 @@ void value_forward(struct builder *b, const struct lplace *place, int64_t stride
 struct lstatement *loops_emit(struct builder *b, enum lstatement_kind kind);
 void loops_store(struct builder *b, const struct lplace *place, const struct lvalue *value, int64_t stride,
                 const struct lvalue *mask, bool aligned);
-/* Opens a loop and makes its body the block being filled; `mark` closes it. Carried registers: phi made by the caller. */
-struct loop_frame {
-    struct lstatement *loop;
+
+/* ---- loops_frames.c ---- */
+struct frame {
+    struct lstatement *statement;
     struct lblock *outer;
     size_t mark;
+    VEC(struct lcarried) carried;
+    VEC(const struct lvalue **) value; /* where the current register of each is */
 };
-struct loop_frame loop_open(struct builder *b, const struct lterm *var, const struct laffine *lo, uint32_t los,
-                            const struct laffine *hi, uint32_t his);
-void loop_close(struct builder *b, const struct loop_frame *frame, uint32_t carries, struct lcarried *carried);
+/* A loop whose body is filled next. */
+struct frame loop_open(struct builder *b, const struct lterm *var, const struct laffine *lo, uint32_t los,
+                       const struct laffine *hi, uint32_t his);
+/* Carries the registers in `value`, which the body changes there; behind the loop they are those of the last turn. */
+void loop_carry(struct builder *b, struct frame *frame, uint32_t count, const struct lvalue **value);
+void loop_close(struct builder *b, const struct frame *frame);
+/* A branch whose `then` side is filled next; the other side, if it is not empty, after branch_otherwise. */
+struct frame branch_open(struct builder *b, const struct lvalue *condition);
+/* Either side changes `value` as it stands now; behind the branch it is that of the side taken. */
+void branch_carry(struct builder *b, struct frame *frame, uint32_t count, const struct lvalue **value);
+void branch_otherwise(struct builder *b, struct frame *frame);
+void branch_close(struct builder *b, const struct frame *frame);
 
 /* ---- loops_index.c ---- */
 const struct loop_env *env_index(struct builder *b, const struct loop_env *outer, const struct kindex *index, struct lindex to);
@@ -187,6 +202,10 @@ void eval_reductions(struct builder *b, const struct kexpr *expr, uint32_t count
 /* ---- loops_nests.c ---- */
 /* The index variable of a store by its name; NULL: none. */
 const struct kindex *loops_index_named(const struct kstatement *s, const char *name);
+/* A store's dimensions in the order of their loops: those that the schedule orders first, then the others as they are. */
+void loops_order(const struct kschedule *schedule, const struct kstatement *s, uint32_t *out_order);
+/* The size that a clause of the schedule, a list of `count`, gives an index. */
+int64_t loops_size_named(const struct ktile *list, size_t count, const char *name, int64_t otherwise);
 bool loops_reads(const struct kexpr *expr, const struct kbuffer *buffer);
 /* The kernel's nests in order: stores over one index space that are computed together. */
 struct loops_nest {
@@ -242,6 +261,11 @@ bool reduce_in_groups(struct builder *b, const struct kexpr *expr, uint32_t coun
                       const struct lvalue **out);
 
 /* ---- loops_batch.c ---- */
+/* The terms of a vector of examples from `first` on, within a group of 16, at each point: neutral where no example is. */
+void tree_terms(struct builder *b, const struct kexpr *expr, const struct laffine *first, uint32_t count,
+                const struct point *point, const struct lvalue **out);
+/* What an absent term adds. */
+const struct lvalue *tree_neutral(struct builder *b, enum ktype type);
 void reduce_tree(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point,
                  const struct lvalue **out);
 void reduce_blocks(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point,

@@ -12,6 +12,28 @@ const struct kindex *loops_index_named(const struct kstatement *s, const char *n
     return NULL;
 }
 
+void loops_order(const struct kschedule *schedule, const struct kstatement *s, uint32_t *out_order)
+{
+    uint32_t placed = 0, done = 0;
+    for (size_t i = 0; i < schedule->order.count; i++)
+        for (uint32_t d = 0; d < s->rank; d++)
+            if (!(done >> d & 1) && strcmp(schedule->order.at[i], s->index[d]->name) == 0) {
+                out_order[placed++] = d;
+                done |= 1u << d;
+            }
+    for (uint32_t d = 0; d < s->rank; d++)
+        if (!(done >> d & 1))
+            out_order[placed++] = d;
+}
+
+int64_t loops_size_named(const struct ktile *list, size_t count, const char *name, int64_t otherwise)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(list[i].index, name) == 0)
+            return list[i].size;
+    return otherwise;
+}
+
 static bool same_space(const struct kstatement *x, const struct kstatement *y)
 {
     if (x->rank != y->rank)

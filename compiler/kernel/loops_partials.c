@@ -25,44 +25,21 @@ static void join_pending(struct builder *b, const struct group_sums *g, const st
 {
     const struct lterm *var = term_var(b, "level", 0, g->levels - 1);
     struct laffine zero = affine_constant(0), level = affine_term(b, var, 1);
-    struct lcarried *carried = ARENA_ARRAY(b->arena, struct lcarried, count);
-    for (uint32_t i = 0; i < count; i++) {
-        carried[i].first = sum[i];
-        sum[i] = carried[i].phi = value_phi(b, g->type, b->lanes);
-    }
-    struct loop_frame frame = loop_open(b, var, &zero, 1, &g->joins, 1);
+    struct frame frame = loop_open(b, var, &zero, 1, &g->joins, 1);
+    loop_carry(b, &frame, count, sum);
     for (uint32_t i = 0; i < count; i++)
-        carried[i].next = value_binary(b, KX_ADD, g->type, slot_load(b, g, &level, &g->element[i], vector), sum[i]);
-    loop_close(b, &frame, count, carried);
-}
-
-static const struct lvalue *neutral(struct builder *b, enum ktype type)
-{
-    return value_splat(b, type == KT_I32 ? value_i32(b, 0) : value_f32(b, -0.0f));
+        sum[i] = value_binary(b, KX_ADD, g->type, slot_load(b, g, &level, &g->element[i], vector), sum[i]);
+    loop_close(b, &frame);
 }
 
 /* One vector of the group's examples. */
 static void sum_vector(struct builder *b, const struct group_sums *g, const struct kexpr *expr,
                        const struct laffine *vector, uint32_t count, const struct point *point)
 {
-    const struct kindex *m = expr->reduce->index[0];
-    struct lindex to = {.base = affine_scale(b, &g->group, KERNEL_TREE_GROUP), .lane = 1};
-    to.base = affine_add(b, &to.base, vector, b->lanes);
-    const struct lvalue *in = NULL;
-    if (m->bound || m->extent % KERNEL_TREE_GROUP) {
-        struct laffine live = m->bound ? affine_term(b, term_scalar(b, m->bound), 1) : affine_constant(m->extent);
-        in = value_binary(b, KX_LT, KT_BOOL, value_index(b, &to), value_integer(b, &live));
-    }
-    struct point *p = ARENA_ARRAY(b->arena, struct point, count);
+    struct laffine first = affine_scale(b, &g->group, KERNEL_TREE_GROUP);
+    first = affine_add(b, &first, vector, b->lanes);
     const struct lvalue **sum = ARENA_ARRAY(b->arena, const struct lvalue *, count);
-    for (uint32_t i = 0; i < count; i++)
-        p[i] = (struct point){env_index(b, point[i].env, m, to), in, b->lanes, m->extent % KERNEL_TREE_GROUP == 0};
-    eval(b, expr->reduce->term[0], count, p, sum);
-    for (uint32_t i = 0; i < count; i++) {
-        sum[i] = value_splat(b, sum[i]);
-        if (in)
-            sum[i] = value_kop(b, KX_SELECT, g->type, 3, (const struct lvalue *[]){in, sum[i], neutral(b, g->type)});
-    }
+    tree_terms(b, expr, &first, count, point, sum);
     if (g->levels > 1)
         join_pending(b, g, vector, count, sum);
     for (uint32_t i = 0; i < count; i++) {
@@ -83,12 +60,12 @@ bool reduce_in_groups(struct builder *b, const struct kexpr *expr, uint32_t coun
     } else if (!g->finished) {
         const struct lterm *var = term_var(b, "vector", 0, vectors.constant - 1);
         struct laffine vector = affine_term(b, var, 1);
-        struct loop_frame frame = loop_open(b, var, &zero, 1, &vectors, 1);
+        struct frame frame = loop_open(b, var, &zero, 1, &vectors, 1);
         sum_vector(b, g, expr, &vector, count, point);
-        loop_close(b, &frame, 0, NULL);
+        loop_close(b, &frame);
     }
     for (uint32_t i = 0; i < count; i++) /* partial sums stay in scratch */
-        out[i] = g->finished ? g->finished : neutral(b, g->type);
+        out[i] = g->finished ? g->finished : value_splat(b, tree_neutral(b, g->type));
     return true;
 }
 
@@ -120,9 +97,8 @@ struct group_sums groups_new(struct builder *b, const struct blocks *n)
     *local = (struct llocal){"part", g.type, room, (uint32_t)b->out->locals.count, true};
     vec_push(b->arena, &b->out->locals, local);
     g.local = local;
-    struct laffine present = m->bound ? affine_term(b, term_scalar(b, m->bound), 1) : affine_constant(m->extent);
-    present.constant += KERNEL_TREE_GROUP - 1;
-    g.present = affine_div(b, &present, KERNEL_TREE_GROUP);
+    struct laffine live = affine_extent(b, m);
+    g.present = affine_div_up(b, &live, KERNEL_TREE_GROUP);
     return g;
 }
 
@@ -145,33 +121,20 @@ const struct lvalue *groups_folded(struct builder *b, const struct laffine *elem
     }
     const struct lterm *var = term_var(b, "level", 0, g->levels - 1);
     struct laffine level = affine_term(b, var, 1);
-    struct lcarried *outer = ARENA_ARRAY(b->arena, struct lcarried, registers);
-    struct lcarried *inner = ARENA_ARRAY(b->arena, struct lcarried, registers);
-    for (uint32_t i = 0; i < registers; i++) {
-        outer[i].first = neutral(b, g->type);
-        outer[i].phi = value_phi(b, g->type, b->lanes);
-        outer[i].next = inner[i].phi = value_phi(b, g->type, b->lanes);
-        inner[i].next = outer[i].phi;
-        sum[i] = outer[i].phi;
-    }
-    struct loop_frame frame = loop_open(b, var, &zero, 1, &end, 1);
+    for (uint32_t i = 0; i < registers; i++)
+        sum[i] = value_splat(b, tree_neutral(b, g->type));
+    struct frame frame = loop_open(b, var, &zero, 1, &end, 1);
+    loop_carry(b, &frame, registers, sum);
     const struct lvalue *number = value_integer(b, &level);
     const struct lvalue *bit = value_binary(b, KX_LSHR, KT_I32, value_integer(b, &g->present), number);
     bit = value_binary(b, KX_AND, KT_I32, bit, value_i32(b, 1));
-    const struct lvalue *pending = value_binary(b, KX_EQ, KT_BOOL, bit, value_i32(b, 1));
-    struct lstatement *branch = loops_emit(b, LS_IF);
-    branch->value = pending;
-    branch->carries = registers;
-    branch->carried = inner;
-    struct lblock *block = b->block;
-    size_t mark = scope_open(b);
-    b->block = &branch->body;
+    struct frame pending = branch_open(b, value_binary(b, KX_EQ, KT_BOOL, bit, value_i32(b, 1)));
+    branch_carry(b, &pending, registers, sum);
     for (uint32_t i = 0; i < registers; i++) {
         struct laffine vector = affine_constant(i % vectors);
-        inner[i].first = value_binary(b, KX_ADD, g->type, slot_load(b, g, &level, &at[i], &vector), sum[i]);
+        sum[i] = value_binary(b, KX_ADD, g->type, slot_load(b, g, &level, &at[i], &vector), sum[i]);
     }
-    scope_close(b, mark);
-    b->block = block;
-    loop_close(b, &frame, registers, outer);
+    branch_close(b, &pending);
+    loop_close(b, &frame);
     return value_folds16(b, sum);
 }

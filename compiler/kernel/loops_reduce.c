@@ -42,36 +42,22 @@ static void open_spread(struct builder *b, struct reduce_nest *nest, const struc
     const struct lterm *row = term_var(b, "row", 0, spread.rows - 1);
     const struct lterm *var = term_var(b, index->name, 0, index->extent - 1);
     struct laffine zero = affine_constant(0), rows = affine_constant(spread.rows), first = affine_term(b, row, piece);
-    struct laffine end[2] = {first, affine_constant(index->extent)};
+    struct laffine end[2] = {first, affine_extent(b, index)};
     end[0].constant += piece;
-    if (index->bound)
-        end[1] = affine_term(b, term_scalar(b, index->bound), 1);
-    struct lcarried *outer = ARENA_ARRAY(b->arena, struct lcarried, nest->count);
-    struct lcarried *inner = ARENA_ARRAY(b->arena, struct lcarried, nest->count);
-    for (uint32_t i = 0; i < nest->count; i++) {
-        outer[i].first = acc[i];
-        outer[i].phi = value_phi(b, acc[i]->type, acc[i]->width);
-        inner[i].first = outer[i].phi;
-        acc[i] = inner[i].phi = value_phi(b, acc[i]->type, acc[i]->width);
-    }
-    struct loop_frame rows_frame = loop_open(b, row, &zero, 1, &rows, 1);
+    struct frame rows_frame = loop_open(b, row, &zero, 1, &rows, 1);
+    loop_carry(b, &rows_frame, nest->count, acc);
     for (size_t l = 0; l < spread.lines.count; l++) {
         struct lplace place = spread.lines.at[l].place;
         struct laffine offset = affine_term(b, row, spread.lines.at[l].step);
         place.element = affine_add(b, &place.element, &offset, 1);
         loops_prefetch(b, &place);
     }
-    struct loop_frame frame = loop_open(b, var, &first, 1, end, 2);
-    reduce_terms(b, nest, bind_all(b, nest, point, index, (struct lindex){.base = affine_term(b, var, 1)}),
-                              acc, NULL);
-    for (uint32_t i = 0; i < nest->count; i++)
-        inner[i].next = acc[i];
-    loop_close(b, &frame, nest->count, inner);
-    for (uint32_t i = 0; i < nest->count; i++) {
-        outer[i].next = inner[i].phi;
-        acc[i] = outer[i].phi;
-    }
-    loop_close(b, &rows_frame, nest->count, outer);
+    struct frame frame = loop_open(b, var, &first, 1, end, 2);
+    loop_carry(b, &frame, nest->count, acc);
+    struct lindex to = {.base = affine_term(b, var, 1)};
+    reduce_terms(b, nest, bind_all(b, nest, point, index, to), acc, NULL);
+    loop_close(b, &frame);
+    loop_close(b, &rows_frame);
 }
 
 static void open_level(struct builder *b, struct reduce_nest *nest, uint32_t level, const struct point *point,
@@ -98,19 +84,11 @@ static void open_segment(struct builder *b, struct reduce_nest *nest, uint32_t l
     } else {
         const struct lterm *var = term_var(b, index->name, run.lo, run.hi - 1);
         struct laffine lo = affine_constant(run.lo), hi = affine_constant(run.hi);
-        struct lcarried *carried = ARENA_ARRAY(b->arena, struct lcarried, count);
-        for (uint32_t i = 0; i < count; i++) {
-            carried[i].first = sum[i];
-            sum[i] = carried[i].phi = value_phi(b, sum[i]->type, sum[i]->width);
-        }
-        struct loop_frame frame = loop_open(b, var, &lo, 1, &hi, 1);
+        struct frame frame = loop_open(b, var, &lo, 1, &hi, 1);
+        loop_carry(b, &frame, count, sum);
         struct lindex to = {.base = affine_term(b, var, 1)};
         open_level(b, &part, level + 1, bind_all(b, &part, p, index, to), sum, NULL);
-        for (uint32_t i = 0; i < count; i++) {
-            carried[i].next = sum[i];
-            sum[i] = carried[i].phi;
-        }
-        loop_close(b, &frame, count, carried);
+        loop_close(b, &frame);
     }
     for (uint32_t i = 0; i < count; i++)
         acc[pick[i]] = sum[i];
@@ -166,9 +144,7 @@ static void open_level(struct builder *b, struct reduce_nest *nest, uint32_t lev
     struct laffine *hi = ARENA_ARRAY(b->arena, struct laffine, r->conditions + 2);
     uint32_t los = 0, his = 0;
     lo[los++] = affine_constant(0);
-    hi[his++] = affine_constant(index->extent);
-    if (index->bound)
-        hi[0] = affine_term(b, term_scalar(b, index->bound), 1);
+    hi[his++] = affine_extent(b, index);
     struct point *bound = bind_all(b, nest, point, index, (struct lindex){.base = affine_term(b, var, 1)});
     bool *outer_handled = ARENA_ARRAY(b->arena, bool, r->conditions + 1);
     memcpy(outer_handled, nest->handled, r->conditions * sizeof *outer_handled);
@@ -179,22 +155,12 @@ static void open_level(struct builder *b, struct reduce_nest *nest, uint32_t lev
         return;
     }
     reduce_bounds(b, nest, level, var, bound, lo, &los, hi, &his);
-
-    uint32_t sets = at ? 2 : 1, carries = nest->count * sets;
-    struct lcarried *carried = ARENA_ARRAY(b->arena, struct lcarried, carries);
-    for (uint32_t i = 0; i < carries; i++) {
-        const struct lvalue **mine = i < nest->count ? &acc[i] : &at[i - nest->count];
-        carried[i].first = *mine;
-        *mine = carried[i].phi = value_phi(b, (*mine)->type, (*mine)->width);
-    }
-    struct loop_frame frame = loop_open(b, var, lo, los, hi, his);
+    struct frame frame = loop_open(b, var, lo, los, hi, his);
+    loop_carry(b, &frame, nest->count, acc);
+    if (at)
+        loop_carry(b, &frame, nest->count, at);
     open_level(b, nest, level + 1, bound, acc, at);
-    for (uint32_t i = 0; i < carries; i++) {
-        const struct lvalue **mine = i < nest->count ? &acc[i] : &at[i - nest->count];
-        carried[i].next = *mine;
-        *mine = carried[i].phi;
-    }
-    loop_close(b, &frame, carries, carried);
+    loop_close(b, &frame);
     memcpy(nest->handled, outer_handled, r->conditions * sizeof *outer_handled);
 }
 

@@ -145,30 +145,14 @@ void reduce_terms(struct builder *b, struct reduce_nest *nest, const struct poin
             }
             continue;
         }
-        uint32_t sets = at ? 2 : 1;
-        struct lstatement *branch = loops_emit(b, LS_IF);
-        branch->value = guard[i];
-        branch->carries = n * sets;
-        branch->carried = ARENA_ARRAY(b->arena, struct lcarried, n * sets);
-        struct lblock *outer = b->block;
-        size_t mark = scope_open(b);
-        b->block = &branch->body;
-        const struct lvalue **inner = ARENA_ARRAY(b->arena, const struct lvalue *, nest->count);
-        const struct lvalue **inner_at = ARENA_ARRAY(b->arena, const struct lvalue *, nest->count);
-        memcpy(inner, acc, nest->count * sizeof *acc);
-        if (at)
-            memcpy(inner_at, at, nest->count * sizeof *at);
-        accumulate(b, nest, p, n, inner, at ? inner_at : NULL, pick);
-        scope_close(b, mark);
-        b->block = outer;
-        for (uint32_t j = 0; j < n; j++)
-            for (uint32_t s = 0; s < sets; s++) {
-                const struct lvalue **mine = s ? &at[pick[j]] : &acc[pick[j]];
-                const struct lvalue *then = s ? inner_at[pick[j]] : inner[pick[j]];
-                struct lvalue *phi = value_phi(b, (*mine)->type, (*mine)->width);
-                branch->carried[j * sets + s] = (struct lcarried){phi, then, *mine};
-                *mine = phi;
-            }
+        struct frame branch = branch_open(b, guard[i]);
+        for (uint32_t j = 0; j < n; j++) {
+            branch_carry(b, &branch, 1, &acc[pick[j]]);
+            if (at)
+                branch_carry(b, &branch, 1, &at[pick[j]]);
+        }
+        accumulate(b, nest, p, n, acc, at, pick);
+        branch_close(b, &branch);
     }
 }
 

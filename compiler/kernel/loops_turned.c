@@ -128,18 +128,10 @@ bool reduce_turned(struct builder *b, struct reduce_nest *nest, const struct poi
         return false;
     if (blocks) {
         struct laffine lo = affine_constant(0), hi = affine_constant(blocks);
-        struct lcarried *carried = ARENA_ARRAY(b->arena, struct lcarried, nest->count);
-        for (uint32_t i = 0; i < nest->count; i++) {
-            carried[i].first = acc[i];
-            acc[i] = carried[i].phi = value_phi(b, acc[i]->type, acc[i]->width);
-        }
-        struct loop_frame frame = loop_open(b, var, &lo, 1, &hi, 1);
+        struct frame frame = loop_open(b, var, &lo, 1, &hi, 1);
+        loop_carry(b, &frame, nest->count, acc);
         add_block(b, nest, point, load, &first, b->lanes, acc);
-        for (uint32_t i = 0; i < nest->count; i++) {
-            carried[i].next = acc[i];
-            acc[i] = carried[i].phi;
-        }
-        loop_close(b, &frame, nest->count, carried);
+        loop_close(b, &frame);
     }
     if (index->extent % b->lanes)
         add_block(b, nest, point, load, &rest, (uint32_t)(index->extent % b->lanes), acc);

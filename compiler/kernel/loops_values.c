@@ -289,33 +289,3 @@ void loops_store(struct builder *b, const struct lplace *place, const struct lva
     s->mask = mask;
     s->aligned = aligned;
 }
-
-static const struct laffine *copy_affines(struct builder *b, const struct laffine *x, uint32_t count)
-{
-    struct laffine *copy = ARENA_ARRAY(b->arena, struct laffine, count);
-    memcpy(copy, x, count * sizeof *x);
-    return copy;
-}
-
-struct loop_frame loop_open(struct builder *b, const struct lterm *var, const struct laffine *lo, uint32_t los,
-                            const struct laffine *hi, uint32_t his)
-{
-    struct lstatement *loop = loops_emit(b, LS_FOR);
-    loop->var = var->var;
-    loop->los = los;
-    loop->his = his;
-    loop->lo = copy_affines(b, lo, los);
-    loop->hi = copy_affines(b, hi, his);
-    loop->step = 1;
-    struct loop_frame frame = {loop, b->block, scope_open(b)};
-    b->block = &loop->body;
-    return frame;
-}
-
-void loop_close(struct builder *b, const struct loop_frame *frame, uint32_t carries, struct lcarried *carried)
-{
-    frame->loop->carries = carries;
-    frame->loop->carried = carried;
-    scope_close(b, frame->mark);
-    b->block = frame->outer;
-}

@@ -79,29 +79,17 @@ static void eval_if(struct builder *b, const struct lvalue *condition, const str
                     const struct kexpr *otherwise, uint32_t count, const struct point *point,
                     const struct lvalue **out)
 {
-    struct lcarried *yield = ARENA_ARRAY(b->arena, struct lcarried, count);
-    for (uint32_t i = 0; i < count; i++) {
-        bool wide = eval_is_wide(b, then, point[i].env) || eval_is_wide(b, otherwise, point[i].env) || point[i].mask;
-        yield[i].phi = value_phi(b, then->type, wide ? b->lanes : 1);
-        out[i] = yield[i].phi;
-    }
-    struct lstatement *branch = loops_emit(b, LS_IF);
-    branch->value = condition;
-    branch->carries = count;
-    branch->carried = yield;
-    struct lblock *outer = b->block;
+    struct frame branch = branch_open(b, condition);
+    branch_carry(b, &branch, count, out);
     for (int side = 0; side < 2; side++) {
-        const struct lvalue **result = ARENA_ARRAY(b->arena, const struct lvalue *, count);
-        size_t mark = scope_open(b);
-        b->block = side ? &branch->otherwise : &branch->body;
-        eval(b, side ? otherwise : then, count, point, result);
-        for (uint32_t i = 0; i < count; i++) {
-            const struct lvalue *r = yield[i].phi->width > 1 ? value_splat(b, result[i]) : result[i];
-            *(side ? &yield[i].next : &yield[i].first) = r;
-        }
-        scope_close(b, mark);
+        if (side)
+            branch_otherwise(b, &branch);
+        eval(b, side ? otherwise : then, count, point, out);
+        for (uint32_t i = 0; i < count; i++)
+            if (point[i].mask || eval_is_wide(b, then, point[i].env) || eval_is_wide(b, otherwise, point[i].env))
+                out[i] = value_splat(b, out[i]);
     }
-    b->block = outer;
+    branch_close(b, &branch);
 }
 
 static bool is_plain(const struct kexpr *expr)
