@@ -202,6 +202,7 @@ struct kschedule {
     VEC(const char *) prefetch;    /* inout buffers whose next tile is prefetched for writing */
     VEC(const char *) parallel;    /* the tiles of these indices, as one sequence, are split over the threads; none:
                                       thread 0 alone does all */
+    bool cold;         /* too little of the program's time to be worth compiling well */
 };
 
 struct kernel {

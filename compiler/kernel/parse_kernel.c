@@ -213,7 +213,7 @@ static bool parse_lanes(struct kparser *p, struct kschedule *schedule)
 
 static bool parse_clause(struct kparser *p, struct kschedule *schedule)
 {
-    static const char *const clauses[] = {"lanes", "tile", "block", "order", "unroll", "prefetch", "parallel"};
+    static const char *const clauses[] = {"lanes", "tile", "block", "order", "unroll", "prefetch", "parallel", "cold"};
     struct ktile size;
     const char *name;
     if (kparse_accept_word(p, "lanes"))
@@ -230,8 +230,10 @@ static bool parse_clause(struct kparser *p, struct kschedule *schedule)
         PARSE_LIST(p, &schedule->parallel, name, name = parse_scheduled(p, schedule, "an index variable"));
     else if (kparse_accept_word(p, "prefetch"))
         PARSE_LIST(p, &schedule->prefetch, name, name = parse_scheduled(p, schedule, "a buffer"));
+    else if (kparse_accept_word(p, "cold"))
+        schedule->cold = true;
     else {
-        kparse_unexpected(p, "lanes, tile, block, order, unroll, prefetch or parallel");
+        kparse_unexpected(p, "lanes, tile, block, order, unroll, prefetch, parallel or cold");
         if (p->token.kind == KTOK_NAME)
             diag_did_you_mean(p->diags, p->token.text, clauses, sizeof clauses / sizeof *clauses);
         return false;

@@ -187,6 +187,8 @@ static void print_schedule(const struct kschedule *schedule, struct text *out)
     print_names("unroll", schedule->unroll.at, schedule->unroll.count, &separator, out);
     print_names("prefetch", schedule->prefetch.at, schedule->prefetch.count, &separator, out);
     print_names("parallel", schedule->parallel.at, schedule->parallel.count, &separator, out);
+    if (schedule->cold)
+        text_printf(out, "%scold", separator);
 }
 
 void kernel_print_kernel(const struct kernel *kernel, struct text *out)

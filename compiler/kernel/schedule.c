@@ -423,7 +423,9 @@ void kernel_schedule(struct kprogram *program, const struct ktarget *target)
     enum { ROUNDS = 2 };
     struct ownership ownership = {.arena = program->arena};
     struct planned *plan = ARENA_ARRAY(program->arena, struct planned, program->kernels.count + 1);
+    bool *derived = ARENA_ARRAY(program->arena, bool, program->kernels.count + 1);
     for (size_t k = 0; k < program->kernels.count; k++) {
+        derived[k] = !program->kernels.at[k]->scheduled;
         plan_kernel(program->arena, program->kernels.at[k], target, &plan[k]);
         if (plan[k].to_split) /* for those that no call reaches */
             split_planned(program->kernels.at[k], &plan[k], &ownership);
@@ -439,4 +441,5 @@ void kernel_schedule(struct kprogram *program, const struct ktarget *target)
                     split_planned(kernel, &plan[k], &ownership);
                 split_note(&ownership, plan[k].survey, &kernel->schedule);
             }
+    schedule_cold(program, derived, target);
 }

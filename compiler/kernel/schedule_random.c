@@ -59,6 +59,7 @@ void kernel_schedule_random(struct kprogram *program, const struct ktarget *targ
         if (next_random(&seed) % 2)
             for (uint32_t k = 0; k < stores; k++)
                 survey_unroll_windows(s, store[k]->value, out);
+        out->cold = next_random(&seed) % 4 == 0;
         if (names && next_random(&seed) % 4)
             for (uint64_t k = 0, several = next_random(&seed) % 3; k <= several; k++)
                 vec_push(program->arena, &out->parallel, s->dim[name[next_random(&seed) % names]].name);

@@ -11,6 +11,16 @@ static void add_text_attribute(struct emit_module *m, LLVMValueRef function, con
                                                       (unsigned)strlen(value)));
 }
 
+static void add_flag(struct emit_module *m, LLVMValueRef function, const char *name) {
+    unsigned kind = LLVMGetEnumAttributeKindForName(name, strlen(name));
+    LLVMAddAttributeAtIndex(function, LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(m->context, kind, 0));
+}
+
+void emit_in_a_hurry(struct emit_module *m, LLVMValueRef function) {
+    add_flag(m, function, "optnone");
+    add_flag(m, function, "noinline"); /* the one is not valid without the other */
+}
+
 void emit_parameter_attribute(struct emit_module *m, LLVMValueRef function, uint32_t parameter, const char *name,
                               uint64_t value) {
     unsigned kind = LLVMGetEnumAttributeKindForName(name, strlen(name));
@@ -19,10 +29,9 @@ void emit_parameter_attribute(struct emit_module *m, LLVMValueRef function, uint
 
 /* Frame pointers cost one register of sixteen and let profilers and debuggers walk the stack. */
 void emit_target_attributes(struct emit_module *m, LLVMValueRef function) {
-    unsigned kind = LLVMGetEnumAttributeKindForName("nounwind", 8);
     char bits[16];
     snprintf(bits, sizeof bits, "%u", m->target->facts.lanes * 32);
-    LLVMAddAttributeAtIndex(function, LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(m->context, kind, 0));
+    add_flag(m, function, "nounwind");
     add_text_attribute(m, function, "target-cpu", m->target->cpu);
     add_text_attribute(m, function, "target-features", m->target->features);
     add_text_attribute(m, function, "prefer-vector-width", bits);

@@ -33,6 +33,8 @@ struct emit_argument {
 LLVMValueRef emit_kernel(struct emit_module *module, const struct lkernel *kernel, const char *name,
                          const struct emit_argument *arguments);
 LLVMTypeRef emit_kernel_type(struct emit_module *module, const struct kernel *kernel);
+/* Code as fast as it can be made, not as good: instructions are selected one by one. */
+void emit_in_a_hurry(struct emit_module *m, LLVMValueRef function);
 void emit_target_attributes(struct emit_module *module, LLVMValueRef function);
 void emit_parameter_attribute(struct emit_module *module, LLVMValueRef function, uint32_t parameter, const char *name,
                               uint64_t value);

@@ -116,6 +116,8 @@ void module_add(struct codegen_module *module, const struct unit *unit, bool sha
     }
     m->arith = unit->program->arith;
     LLVMValueRef function = emit_kernel(m, unit->loops, unit->name, unit->arguments);
+    if (unit->cold)
+        emit_in_a_hurry(m, function);
     if (shared) {
         LLVMSetLinkage(function, LLVMExternalLinkage);
         LLVMSetVisibility(function, LLVMHiddenVisibility);

@@ -6,11 +6,12 @@
 
 #include <string.h>
 
-/* All that loops come from. How buffers are passed is not in it. */
+/* All that loops come from: it does not matter to them which code is cold. How buffers are passed is not in it. */
 static const char *text_of(struct arena *arena, const struct kernel *kernel) {
     struct kernel nameless = *kernel;
     struct text text;
     nameless.name = "_";
+    nameless.schedule.cold = false;
     text_init(&text, arena);
     kernel_print_kernel(&nameless, &text);
     return text_string(&text);
@@ -46,11 +47,14 @@ static struct unit *add(struct units *units, struct unit unit) {
 }
 
 static struct unit *kernel_unit(struct units *units, const struct kprogram *program, const struct kernel *kernel) {
-    struct unit unit = {.program = program, .kernel = kernel, .text = text_of(units->arena, kernel)};
+    struct unit unit = {.program = program, .kernel = kernel, .cold = kernel->schedule.cold};
+    unit.text = text_of(units->arena, kernel);
     unit.arguments = program_arguments(units->arena, program, kernel);
     for (size_t i = 0; i < units->list.count; i++)
-        if (same_kernel(units->list.at[i], &unit))
+        if (same_kernel(units->list.at[i], &unit)) {
+            units->list.at[i]->cold &= unit.cold;
             return units->list.at[i];
+        }
     unit.name = unused_name(units, arena_printf(units->arena, "%s.%s", program->name, kernel->name));
     return add(units, unit);
 }
@@ -66,11 +70,13 @@ void units_add(struct units *units, const struct kprogram *const *programs, size
         struct unit *like = named(units, program->name); /* only programs are looked for by name */
         if (like)
             like->name = unused_name(units, like->name);
-        add(units, (struct unit){.program = program, .name = program->name, .parts = 1u << part, .callee = callee});
+        add(units, (struct unit){.program = program, .name = program->name, .parts = 1u << part, .cold = true,
+                                  .callee = callee});
     }
 }
 
 size_t unit_cost(const struct unit *unit) {
     enum { FUNCTION = 20, CALL = 8 };
-    return FUNCTION + (unit->loops ? unit->loops->values : CALL * unit->program->calls.count);
+    size_t cost = unit->loops ? unit->loops->values : CALL * unit->program->calls.count;
+    return FUNCTION + (unit->cold ? cost / 2 : cost);
 }

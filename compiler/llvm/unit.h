@@ -10,6 +10,7 @@ struct unit {
     const struct kernel *kernel; /* NULL: the program itself */
     const char *name;            /* unique among the units */
     uint32_t parts;              /* bit p: belongs to part p */
+    bool cold;                   /* in every program that has it */
     /* of a kernel */
     const char *text;
     const struct emit_argument *arguments;

@@ -33,8 +33,9 @@ same derived.txt out
 sed 's/{ schedule.*}/{ schedule }/' derived.txt >plain.txt
 sed 's/\([a-z]\) [0-9][0-9]*/\1 3/g' derived.txt >odd.txt
 sed 's/{ schedule lanes \([a-z]*\).*}/{ schedule lanes \1 }/; /^kernel l /s/lanes m/lanes n/' derived.txt >lanes.txt
+sed 's/; cold }/ }/; s/ }$/; cold }/' derived.txt >cold.txt
 check 0 train m.net --threads 2 --quiet --save derived.safetensors --step-log derived.csv --no-cache
-for name in plain odd lanes; do
+for name in plain odd lanes cold; do
     check 0 m.net --emit=kernels --schedules $name.txt -o $name.xkr
     cmp -s derived.xkr $name.xkr && fail "$name.txt changes nothing"
     check 0 m.net --emit=schedules --schedules $name.txt -o $name.again
@@ -44,6 +45,13 @@ for name in plain odd lanes; do
     same derived.safetensors $name.safetensors
     same derived.csv $name.csv
 done
+
+# What takes little of the time is cold, what takes most of it never.
+check 0 "$SOURCE/examples/mlp.net" --emit=schedules
+grep -q '^kernel loss .*; cold }$' out || fail "the loss of a large network is not cold"
+grep -q '^kernel l1\(.update\|\) .*; cold }$' out && fail "the first layer is cold"
+check 0 "$SOURCE/examples/lenet.net" --emit=schedules
+grep -q '^kernel conv[12]\(.update\|.dx\|\) .*; cold }$' out && fail "a convolution is cold"
 
 # The object cache tells them apart: each has code of its own, and finds it.
 check 0 bench m.net --schedules plain.txt --steps 3 --threads 1 --json
