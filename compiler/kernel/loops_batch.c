@@ -169,12 +169,8 @@ static void tree_in_lanes(struct builder *b, const struct kexpr *expr, uint32_t 
 static void tree_of_one(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point,
                         const struct lvalue **out)
 {
-    struct point *p = ARENA_ARRAY(b->arena, struct point, count);
-    for (uint32_t i = 0; i < count; i++) {
-        p[i] = point[i];
-        p[i].env = env_index(b, point[i].env, expr->reduce->index[0], (struct lindex){.base = affine_constant(0)});
-    }
-    eval(b, expr->reduce->term[0], count, p, out);
+    struct lindex first = {.base = affine_constant(0)};
+    eval(b, expr->reduce->term[0], count, env_points(b, count, point, expr->reduce->index[0], first), out);
 }
 
 /* sum.tree with something else, or nothing, in the lanes: example after example into scratch, then the same tree. */
@@ -206,14 +202,8 @@ static void tree_by_examples(struct builder *b, const struct kexpr *expr, uint32
         struct frame frame = loop_open(b, var, absent ? here : &zero, 1, absent ? here + 1 : here, absent ? 1 : 2);
         struct laffine lane = affine_term(b, var, 1), example = affine_add(b, &first, &lane, 1);
         const struct lvalue **x = ARENA_ARRAY(b->arena, const struct lvalue *, count);
-        if (!absent) {
-            struct point *p = ARENA_ARRAY(b->arena, struct point, count);
-            for (uint32_t i = 0; i < count; i++) {
-                p[i] = point[i];
-                p[i].env = env_index(b, point[i].env, m, (struct lindex){.base = example});
-            }
-            eval(b, r->term[0], count, p, x);
-        }
+        if (!absent)
+            eval(b, r->term[0], count, env_points(b, count, point, m, (struct lindex){.base = example}), x);
         for (uint32_t i = 0; i < count; i++) {
             struct lplace place = part_place(&parts, parts.levels, i * members);
             place.element = affine_add(b, &place.element, &lane, width);
@@ -270,14 +260,10 @@ void reduce_blocks(struct builder *b, const struct kexpr *expr, uint32_t count, 
     struct lindex to = {.base = affine_scale(b, &block, KERNEL_SUM_BLOCK)};
     struct laffine within = affine_term(b, var, 1);
     to.base = affine_add(b, &to.base, &within, 1);
-    struct point *bound = ARENA_ARRAY(b->arena, struct point, count);
     uint32_t *pick = ARENA_ARRAY(b->arena, uint32_t, count);
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < count; i++)
         pick[i] = i;
-        bound[i] = point[i];
-        bound[i].env = env_index(b, point[i].env, m, to);
-    }
-    loops_accumulate_products(b, r, bound, count, out, pick);
+    loops_accumulate_products(b, r, env_points(b, count, point, m, to), count, out, pick);
     loop_close(b, &frame);
     if (blocks == 1)
         return;

@@ -11,6 +11,17 @@ const struct loop_env *env_index(struct builder *b, const struct loop_env *outer
     return e;
 }
 
+struct point *env_points(struct builder *b, uint32_t count, const struct point *point, const struct kindex *index,
+                         struct lindex to)
+{
+    struct point *bound = ARENA_ARRAY(b->arena, struct point, count);
+    for (uint32_t i = 0; i < count; i++) {
+        bound[i] = point[i];
+        bound[i].env = env_index(b, point[i].env, index, to);
+    }
+    return bound;
+}
+
 const struct loop_env *env_value(struct builder *b, const struct loop_env *outer, enum binding_kind kind, const void *key,
                             const struct lvalue *value)
 {

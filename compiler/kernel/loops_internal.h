@@ -154,6 +154,9 @@ void branch_close(struct builder *b, const struct frame *frame);
 const struct loop_env *env_index(struct builder *b, const struct loop_env *outer, const struct kindex *index, struct lindex to);
 const struct loop_env *env_value(struct builder *b, const struct loop_env *outer, enum binding_kind kind, const void *key,
                             const struct lvalue *value);
+/* The points with one more index bound. */
+struct point *env_points(struct builder *b, uint32_t count, const struct point *point, const struct kindex *index,
+                         struct lindex to);
 const struct loop_env *env_find(const struct loop_env *env, const void *key);
 struct lindex eval_index(struct builder *b, const struct kexpr *expr, const struct point *point);
 /* Address of buffer[subscript...]: base + stride * lane, or with an index register. */

@@ -13,17 +13,6 @@ static bool schedule_unrolls(const struct kernel *kernel, const struct kindex *i
     return false;
 }
 
-static struct point *bind_all(struct builder *b, const struct reduce_nest *nest, const struct point *point,
-                              const struct kindex *index, struct lindex to)
-{
-    struct point *bound = ARENA_ARRAY(b->arena, struct point, nest->count);
-    for (uint32_t i = 0; i < nest->count; i++) {
-        bound[i] = point[i];
-        bound[i].env = env_index(b, point[i].env, index, to);
-    }
-    return bound;
-}
-
 void loops_prefetch(struct builder *b, const struct lplace *place)
 {
     struct lstatement *line = loops_emit(b, LS_PREFETCH);
@@ -55,7 +44,7 @@ static void open_spread(struct builder *b, struct reduce_nest *nest, const struc
     struct frame frame = loop_open(b, var, &first, 1, end, 2);
     loop_carry(b, &frame, nest->count, acc);
     struct lindex to = {.base = affine_term(b, var, 1)};
-    reduce_terms(b, nest, bind_all(b, nest, point, index, to), acc, NULL);
+    reduce_terms(b, nest, env_points(b, nest->count, point, index, to), acc, NULL);
     loop_close(b, &frame);
     loop_close(b, &rows_frame);
 }
@@ -80,14 +69,14 @@ static void open_segment(struct builder *b, struct reduce_nest *nest, uint32_t l
     }
     if (run.hi - run.lo == 1) {
         struct lindex to = {.base = affine_constant(run.lo)};
-        open_level(b, &part, level + 1, bind_all(b, &part, p, index, to), sum, NULL);
+        open_level(b, &part, level + 1, env_points(b, count, p, index, to), sum, NULL);
     } else {
         const struct lterm *var = term_var(b, index->name, run.lo, run.hi - 1);
         struct laffine lo = affine_constant(run.lo), hi = affine_constant(run.hi);
         struct frame frame = loop_open(b, var, &lo, 1, &hi, 1);
         loop_carry(b, &frame, count, sum);
         struct lindex to = {.base = affine_term(b, var, 1)};
-        open_level(b, &part, level + 1, bind_all(b, &part, p, index, to), sum, NULL);
+        open_level(b, &part, level + 1, env_points(b, count, p, index, to), sum, NULL);
         loop_close(b, &frame);
     }
     for (uint32_t i = 0; i < count; i++)
@@ -135,7 +124,7 @@ static void open_level(struct builder *b, struct reduce_nest *nest, uint32_t lev
     if (index->extent == 1 || (schedule_unrolls(b->kernel, index) && !index->bound)) {
         for (int64_t v = 0; v < index->extent; v++) {
             struct lindex to = {.base = affine_constant(v)};
-            open_level(b, nest, level + 1, bind_all(b, nest, point, index, to), acc, at);
+            open_level(b, nest, level + 1, env_points(b, nest->count, point, index, to), acc, at);
         }
         return;
     }
@@ -145,7 +134,7 @@ static void open_level(struct builder *b, struct reduce_nest *nest, uint32_t lev
     uint32_t los = 0, his = 0;
     lo[los++] = affine_constant(0);
     hi[his++] = affine_extent(b, index);
-    struct point *bound = bind_all(b, nest, point, index, (struct lindex){.base = affine_term(b, var, 1)});
+    struct point *bound = env_points(b, nest->count, point, index, (struct lindex){.base = affine_term(b, var, 1)});
     bool *outer_handled = ARENA_ARRAY(b->arena, bool, r->conditions + 1);
     memcpy(outer_handled, nest->handled, r->conditions * sizeof *outer_handled);
     struct range *range = at ? NULL : reduce_ranges(b, nest, level, var, bound);

@@ -107,8 +107,8 @@ static struct kfunction *parse_builtin(struct kprogram *program, const char *tex
     struct kparser parser;
     source_map_init(map, arena);
     diag_init(diags, arena, map);
-    kparse_start(&parser, arena, diags, source_add(map, "math", text, strlen(text)), program);
-    bool is_function = kparse_accept_word(&parser, "fn");
+    uint32_t file = source_add(map, "math", text, strlen(text));
+    bool is_function = kparse_start(&parser, arena, diags, file, program) && kparse_accept_word(&parser, "fn");
     struct kfunction *function = kparse_function(&parser);
     assert(is_function && function && diags->errors == 0);
     (void)is_function;

@@ -112,15 +112,22 @@ void kparse_skip_body(struct kparser *p)
     kparse_accept(p, "}");
 }
 
-void kparse_start(struct kparser *p, struct arena *arena, struct diag_list *diags, uint32_t file,
+bool kparse_start(struct kparser *p, struct arena *arena, struct diag_list *diags, uint32_t file,
                   struct kprogram *program)
 {
+    struct span where;
+    const char *fault = source_check(diags->map, file, &where);
+    if (fault) {
+        diag_error(diags, where, "%s", fault);
+        return false;
+    }
     const struct source_file *source = source_file(diags->map, file);
     *p = (struct kparser){.arena = arena, .diags = diags, .program = program};
     p->scanner = (struct kscanner){
         .arena = arena, .diags = diags, .text = source->text, .length = source->length, .file = file};
     kparse_next(p);
     p->last = p->token.span;
+    return true;
 }
 
 /* ---- declarations ---- */
@@ -452,15 +459,9 @@ static bool parse_program(struct kparser *p)
 struct kprogram *kernel_parse(struct arena *arena, struct diag_list *diags, uint32_t file)
 {
     size_t errors = diags->errors;
-    struct span where;
-    const char *fault = source_check(diags->map, file, &where);
-    if (fault) {
-        diag_error(diags, where, "%s", fault);
-        return NULL;
-    }
     struct kprogram *program = ARENA_NEW(arena, struct kprogram);
     struct kparser parser;
     program->arena = arena;
-    kparse_start(&parser, arena, diags, file, program);
-    return parse_program(&parser) && diags->errors == errors ? program : NULL;
+    bool parsed = kparse_start(&parser, arena, diags, file, program) && parse_program(&parser);
+    return parsed && diags->errors == errors ? program : NULL;
 }

@@ -36,7 +36,8 @@ struct kparser {
 };
 
 /* parse.c */
-void kparse_start(struct kparser *parser, struct arena *arena, struct diag_list *diags, uint32_t file,
+/* False, with a message, when the file is no text. */
+bool kparse_start(struct kparser *parser, struct arena *arena, struct diag_list *diags, uint32_t file,
                   struct kprogram *program);
 void kparse_next(struct kparser *parser);
 bool kparse_is_sign(const struct kparser *parser, const char *sign);

@@ -45,15 +45,10 @@ static bool parse_block(struct kparser *p, struct kschedule_file *file)
 struct kschedule_file *kernel_schedules_parse(struct arena *arena, struct diag_list *diags, uint32_t number)
 {
     size_t errors = diags->errors;
-    struct span where;
-    const char *fault = source_check(diags->map, number, &where);
-    if (fault) {
-        diag_error(diags, where, "%s", fault);
-        return NULL;
-    }
     struct kschedule_file *file = ARENA_NEW(arena, struct kschedule_file);
     struct kparser parser, *p = &parser;
-    kparse_start(p, arena, diags, number, NULL);
+    if (!kparse_start(p, arena, diags, number, NULL))
+        return NULL;
     while (p->token.kind != KTOK_END) {
         if (!kparse_accept_word(p, "kernel")) {
             kparse_unexpected(p, "kernel NAME {");
