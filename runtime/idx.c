@@ -19,7 +19,7 @@ struct idx {
     const unsigned char *data;
 };
 
-void rt_blob_release(struct rt_blob *blob) {
+static void blob_release(struct rt_blob *blob) {
     free(blob->heap);
     if (blob->map)
         munmap(blob->map, blob->map_size);
@@ -203,7 +203,7 @@ static enum xent_status unpack(const char *path, const char *packed, size_t size
     enum xent_status status = unpack_from(&gzip, size, labels, out);
     inflateEnd(&gzip.stream);
     if (status)
-        rt_blob_release(out);
+        blob_release(out);
     return status;
 }
 
@@ -265,7 +265,7 @@ static enum xent_status check_header(struct idx *idx, const char *path, bool lab
 static enum xent_status open_idx(const char *path, bool labels, struct idx *out, struct xent_error *error) {
     enum xent_status status = load_blob(path, labels, &out->blob, error);
     if (!status && (status = check_header(out, path, labels, error)))
-        rt_blob_release(&out->blob);
+        blob_release(&out->blob);
     return status;
 }
 
@@ -302,7 +302,7 @@ static enum xent_status take_images(struct xent_dataset *dataset, const char *pa
     for (uint32_t d = 1; d < idx.dims; d++)
         image[d - 1] = (int64_t)idx.extent[d];
     if (!shapes_agree(dataset, image, idx.dims - 1)) {
-        rt_blob_release(&idx.blob);
+        blob_release(&idx.blob);
         return rt_fail(error, XENT_ERROR_DATA, "%s: images are %s, but the input is %s", path,
                        rt_shape(a, image, idx.dims - 1), rt_shape(b, spec->shape, spec->rank));
     }
@@ -347,7 +347,7 @@ static enum xent_status take_labels(struct xent_dataset *dataset, const char *pa
     if (status)
         return status;
     status = copy_labels(dataset, &idx, path, images, error);
-    rt_blob_release(&idx.blob);
+    blob_release(&idx.blob);
     return status;
 }
 

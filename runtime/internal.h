@@ -91,7 +91,6 @@ struct rt_blob {
     void *heap, *map;
     size_t map_size;
 };
-void rt_blob_release(struct rt_blob *blob);
 /* The unpacked form of the file at `path`, which `status` describes. False: none, or a wrong one. */
 bool rt_cache_find(const char *path, const struct stat *status, struct rt_blob *out);
 /* Keeps it if that is possible. */

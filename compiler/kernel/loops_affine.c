@@ -107,7 +107,7 @@ const struct lterm *term_var(struct builder *b, const char *name, int64_t least,
     return term_new(b, (struct lterm){.kind = LT_VAR, .var = var, .least = least, .most = most < least ? least : most});
 }
 
-const struct lterm *term_scalar(struct builder *b, const struct kscalar *scalar)
+static const struct lterm *term_scalar(struct builder *b, const struct kscalar *scalar)
 {
     return term_new(b, (struct lterm){.kind = LT_SCALAR, .scalar = scalar, .most = scalar->limit});
 }

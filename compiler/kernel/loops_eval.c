@@ -6,8 +6,8 @@
 
 /* ---- lets and functions ---- */
 
-void eval_let(struct builder *b, const struct klet *let, uint32_t count, const struct point *point,
-              struct lindex *const *args, const struct lvalue **out)
+static void eval_let(struct builder *b, const struct klet *let, uint32_t count, const struct point *point,
+                     struct lindex *const *args, const struct lvalue **out)
 {
     struct point *inner = ARENA_ARRAY(b->arena, struct point, count);
     for (uint32_t i = 0; i < count; i++) {

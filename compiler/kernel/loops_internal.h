@@ -92,7 +92,6 @@ bool affine_is_multiple(const struct laffine *x, int64_t of);
 bool affine_split(struct builder *b, const struct laffine *x, const struct lterm *var, int64_t *out_factor,
                   struct laffine *out_rest);
 const struct lterm *term_var(struct builder *b, const char *name, int64_t least, int64_t most);
-const struct lterm *term_scalar(struct builder *b, const struct kscalar *scalar);
 const struct lterm *term_value(struct builder *b, const struct lvalue *value, int64_t least, int64_t most);
 /* How many values an index has, at run time where it is bounded. */
 struct laffine affine_extent(struct builder *b, const struct kindex *index);
@@ -197,8 +196,6 @@ void eval_where(struct builder *b, const struct lvalue *const *condition, const 
 /* One register per point. */
 void eval(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point,
           const struct lvalue **out);
-void eval_let(struct builder *b, const struct klet *let, uint32_t count, const struct point *point,
-              struct lindex *const *args, const struct lvalue **out);
 /* Evaluates only the reductions that expr needs whatever the data are, for all points at once; eval finds them then. */
 void eval_reductions(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point);
 

@@ -83,7 +83,8 @@ static bool is_letter(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
 }
 
-bool ksyntax_plain_name(const char *name)
+/* letter { letter | digit | '_' } { '.' letter ... } */
+static bool is_plain(const char *name)
 {
     bool start = true; /* of the name or behind a dot */
     for (const char *p = name; *p; p++) {
@@ -99,7 +100,7 @@ bool ksyntax_plain_name(const char *name)
 
 void ksyntax_add_name(struct text *out, const char *name)
 {
-    if (ksyntax_plain_name(name) && !ksyntax_reserved(name)) {
+    if (is_plain(name) && !ksyntax_reserved(name)) {
         text_add(out, name);
         return;
     }

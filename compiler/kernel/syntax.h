@@ -31,8 +31,6 @@ const char *ksyntax_reduce(enum kreduce_kind kind);
 enum { KSYNTAX_REDUCE_KINDS = KR_MAX_AT + 1, KSYNTAX_TYPES = KT_BOOL + 1 };
 /* Words that cannot be names inside a kernel unless quoted. */
 bool ksyntax_reserved(const char *word);
-/* letter { letter | digit | '_' } { '.' letter ... } */
-bool ksyntax_plain_name(const char *name);
 /* A name as it is written: quoted when it is not plain or reserved. */
 void ksyntax_add_name(struct text *out, const char *name);
 /* print_expr.c: a constant that reads back as this value. */

@@ -26,7 +26,7 @@ static const struct abi_field digit_fields[] = {
     FIELD(xent_digit, dim, ABI_I32),      FIELD(xent_digit, div, ABI_I32),    FIELD(xent_digit, mod, ABI_I32),
     FIELD(xent_digit, reserved, ABI_I32), FIELD(xent_digit, stride, ABI_I64),
 };
-const struct abi_struct abi_digit = STRUCT(xent_digit, digit_fields);
+static const struct abi_struct abi_digit = STRUCT(xent_digit, digit_fields);
 
 static const struct abi_field tensor_fields[] = {
     FIELD(xent_tensor, name, ABI_STRING),
@@ -41,7 +41,7 @@ static const struct abi_field tensor_fields[] = {
     FIELD(xent_tensor, init_bound, ABI_F32),
     FIELD(xent_tensor, init_stream, ABI_I32),
 };
-const struct abi_struct abi_tensor = STRUCT(xent_tensor, tensor_fields);
+static const struct abi_struct abi_tensor = STRUCT(xent_tensor, tensor_fields);
 
 static const struct abi_field feed_fields[] = {
     FIELD(xent_feed, name, ABI_STRING),       FIELD(xent_feed, kind, ABI_I32),
@@ -49,7 +49,7 @@ static const struct abi_field feed_fields[] = {
     FIELD(xent_feed, classes, ABI_I32),       FIELD_N(xent_feed, shape, ABI_I64, XENT_MAX_RANK),
     FIELD(xent_feed, ignore_index, ABI_I32),  FIELD(xent_feed, reserved, ABI_I32),
 };
-const struct abi_struct abi_feed = STRUCT(xent_feed, feed_fields);
+static const struct abi_struct abi_feed = STRUCT(xent_feed, feed_fields);
 
 static const struct abi_field entry_fields[] = {
     FIELD(xent_entry, name, ABI_STRING),

@@ -29,7 +29,7 @@ struct abi_struct {
     uint32_t fields;
     const struct abi_field *field;
 };
-extern const struct abi_struct abi_call, abi_digit, abi_tensor, abi_feed, abi_entry, abi_model;
+extern const struct abi_struct abi_call, abi_entry, abi_model;
 
 LLVMTypeRef abi_type(struct emit_module *module, const struct abi_struct *of);
 /* The function for an entry named `name`; NULL: there is none. */

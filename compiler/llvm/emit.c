@@ -21,8 +21,8 @@ void emit_in_a_hurry(struct emit_module *m, LLVMValueRef function) {
     add_flag(m, function, "noinline"); /* the one is not valid without the other */
 }
 
-void emit_parameter_attribute(struct emit_module *m, LLVMValueRef function, uint32_t parameter, const char *name,
-                              uint64_t value) {
+static void add_parameter_attribute(struct emit_module *m, LLVMValueRef function, uint32_t parameter, const char *name,
+                                    uint64_t value) {
     unsigned kind = LLVMGetEnumAttributeKindForName(name, strlen(name));
     LLVMAddAttributeAtIndex(function, parameter + 1, LLVMCreateEnumAttribute(m->context, kind, value));
 }
@@ -62,12 +62,12 @@ static LLVMValueRef declare(struct emit_module *m, const struct kernel *kernel, 
         const struct kbuffer *buffer = kernel->buffers.at[i];
         LLVMSetValueName2(LLVMGetParam(function, i), buffer->name, strlen(buffer->name));
         if (arguments[i].apart)
-            emit_parameter_attribute(m, function, i, "noalias", 0);
+            add_parameter_attribute(m, function, i, "noalias", 0);
         if (buffer->access == KA_IN)
-            emit_parameter_attribute(m, function, i, "readonly", 0);
+            add_parameter_attribute(m, function, i, "readonly", 0);
         if (arguments[i].align >= 64)
-            emit_parameter_attribute(m, function, i, "nonnull", 0);
-        emit_parameter_attribute(m, function, i, "align", arguments[i].align);
+            add_parameter_attribute(m, function, i, "nonnull", 0);
+        add_parameter_attribute(m, function, i, "align", arguments[i].align);
     }
     return function;
 }

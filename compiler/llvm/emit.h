@@ -36,8 +36,6 @@ LLVMTypeRef emit_kernel_type(struct emit_module *module, const struct kernel *ke
 /* Code as fast as it can be made, not as good: instructions are selected one by one. */
 void emit_in_a_hurry(struct emit_module *m, LLVMValueRef function);
 void emit_target_attributes(struct emit_module *module, LLVMValueRef function);
-void emit_parameter_attribute(struct emit_module *module, LLVMValueRef function, uint32_t parameter, const char *name,
-                              uint64_t value);
 
 /* ---- state of one kernel ---- */
 

@@ -178,7 +178,8 @@ static double list_standard(const struct node *node, const char *name)
     return NAN;
 }
 
-struct pair node_pair(const struct node *node, const char *name, struct pair standard)
+/* INTS of one or two numbers as a pair; an absent list gives `standard`. */
+static struct pair node_pair(const struct node *node, const char *name, struct pair standard)
 {
     const struct attr *list = node_attr(node, name);
     if (list->set && list->count > 0)
@@ -187,7 +188,8 @@ struct pair node_pair(const struct node *node, const char *name, struct pair sta
     return isnan(one) ? standard : (struct pair){(int64_t)one, (int64_t)one};
 }
 
-bool need_pair(const struct node *node, const char *name, int64_t least, int64_t most, struct diag_list *diags)
+/* Count one or two, each in [least, most]. */
+static bool need_pair(const struct node *node, const char *name, int64_t least, int64_t most, struct diag_list *diags)
 {
     const struct attr *list = node_attr(node, name);
     if (!list->set)

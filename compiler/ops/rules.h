@@ -45,18 +45,14 @@ bool need_type(const struct node *node, uint32_t input, const struct tensor_type
 bool need_channel_list(const struct node *node, const char *name, struct diag_list *diags);
 
 /* ---- attributes ---- */
-/* INTS of one or two numbers as a pair; an absent list gives `standard`. */
-struct pair {
-    int64_t y, x;
-};
-struct pair node_pair(const struct node *node, const char *name, struct pair standard);
-/* Count one or two, each in [least, most]. */
-bool need_pair(const struct node *node, const char *name, int64_t least, int64_t most, struct diag_list *diags);
 /* The number of channel `c`: the list's only one or its c-th. */
 double node_channel(const struct node *node, const char *name, int64_t c);
 void set_ints(struct graph *graph, struct node *node, const char *name, uint32_t count, const int64_t *ints);
 
 /* ---- windows of conv2d and max_pool2d ---- */
+struct pair {
+    int64_t y, x;
+};
 struct window {
     struct pair kernel, stride, padding;
 };

@@ -14,12 +14,6 @@ static const struct value *root_of(const struct value *value)
     return value;
 }
 
-bool places_is_data(const struct value *value)
-{
-    const struct node *node = root_of(value)->node;
-    return op_is(node, "input") || op_is(node, "target");
-}
-
 static bool is_batched(const struct value *value)
 {
     return value->type.rank > 0 && value->type.dim[0] == DIM_N;

@@ -28,7 +28,5 @@ const struct kvar *places_scratch(struct places *places, const char *name, enum 
                                   const int64_t *extent);
 /* A table of the program; equal ones are one. `name` is a new one's. */
 const struct kvar *places_table(struct places *places, const char *name, int64_t count, const float *value);
-/* The value is the data set itself, or a view of it. */
-bool places_is_data(const struct value *value);
 
 #endif

@@ -13,7 +13,7 @@ void bench_begin(struct bench *b)
     interner_init(&b->names, &b->arena);
 }
 
-struct ast_file *bench_parse(struct bench *b, const char *text)
+static struct ast_file *bench_parse(struct bench *b, const char *text)
 {
     bench_begin(b);
     /* A copy in the arena: callers pass texts that were printed there, or on the stack. */

@@ -15,7 +15,6 @@ struct bench {
 };
 
 void bench_begin(struct bench *b);
-struct ast_file *bench_parse(struct bench *b, const char *text);
 /* The messages so far. */
 const char *bench_messages(struct bench *b);
 const char *bench_print(struct bench *b, const struct ast_file *ast);

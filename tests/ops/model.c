@@ -16,7 +16,8 @@ void scratch_init(struct scratch *s)
     diag_init(&s->diags, &s->arena, &s->map);
 }
 
-void scratch_report(struct scratch *s, const char *where)
+/* Prints what went wrong. */
+static void scratch_report(struct scratch *s, const char *where)
 {
     struct text text;
     text_init(&text, &s->arena);
@@ -32,7 +33,8 @@ uint64_t chance_below(struct chance *chance, uint64_t end)
     return (z ^ z >> 31) % end;
 }
 
-double chance_next(struct chance *chance)
+/* Uniform in [-1, 1). */
+static double chance_next(struct chance *chance)
 {
     return (double)(float)((double)chance_below(chance, 1u << 24) / (1 << 23) - 1);
 }

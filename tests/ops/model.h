@@ -16,14 +16,11 @@ struct scratch {
     struct diag_list diags;
 };
 void scratch_init(struct scratch *scratch);
-/* Prints what went wrong. */
-void scratch_report(struct scratch *scratch, const char *where);
 
-/* Repeatable random numbers, uniform in [-1, 1). */
+/* Repeatable random numbers. */
 struct chance {
     uint64_t state;
 };
-double chance_next(struct chance *chance);
 uint64_t chance_below(struct chance *chance, uint64_t end);
 
 /* The paths of all models. */
