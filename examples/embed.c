@@ -1,5 +1,5 @@
-/* Compiles a .net file, trains some steps on its data and predicts its first examples, through the public API. The model
- * needs one output, a loss, an optimizer and a data section:
+/* Compiles a .net file, trains some steps on its data and predicts its first examples, through the public API. The
+ * model needs one output, a loss, an optimizer and a data section:
  *   cc embed.c -lxent -lxent_runtime …; ./embed mlp.net [STEPS [DATA FOLDER]] */
 #include <xent/compiler.h>
 #include <xent/runtime.h>

@@ -21,8 +21,8 @@ struct rt_quote {
     size_t size;      /* without the line's end */
     size_t at, length; /* what is wrong, in bytes from `line`: marked with ^~~~ */
 };
-/* As rt_fail, and behind the message the line, with the place marked below it: "\n  LINE | TEXT\n       | ^~~". Long lines
- * are cut on both sides, odd bytes escaped; where there is no room for it, it is left out. */
+/* As rt_fail, and behind the message the line, with the place marked below it: "\n  LINE | TEXT\n       | ^~~". Long
+ * lines are cut on both sides, odd bytes escaped; where there is no room for it, it is left out. */
 enum xent_status rt_fail_quoting(struct xent_error *error, uint64_t line, const struct rt_quote *quote,
                                  const char *format, ...) __attribute__((format(printf, 4, 5)));
 enum xent_status rt_fail_memory(struct xent_error *error, const char *what, uint64_t bytes);

@@ -39,8 +39,8 @@ static enum xent_status check_sizes(const char *path, const struct rt_header *he
         const struct rt_header_tensor *t = &header->at[i];
         if (t->begin > t->end || t->end > data_size)
             return rt_fail(error, XENT_ERROR_DATA,
-                           "%s: %s has the offsets [%" PRIu64 ", %" PRIu64 "], but the data has %" PRIu64 " bytes", path,
-                           t->tensor.name, t->begin, t->end, data_size);
+                           "%s: %s has the offsets [%" PRIu64 ", %" PRIu64 "], but the data has %" PRIu64 " bytes",
+                           path, t->tensor.name, t->begin, t->end, data_size);
         if (t->end - t->begin != t->tensor.elements * sizeof(float))
             return rt_fail(error, XENT_ERROR_DATA,
                            "%s: %s has %" PRIu64 " bytes, but its shape %s needs %" PRIu64, path, t->tensor.name,
@@ -56,7 +56,8 @@ static enum xent_status check_cover(const char *path, const struct rt_header *he
     for (uint32_t i = 0; i < header->count; i++) {
         const struct rt_header_tensor *t = &header->at[i];
         if (t->begin < reached)
-            return rt_fail(error, XENT_ERROR_DATA, "%s: %s (from byte %" PRIu64 ") overlaps %s (up to byte %" PRIu64 ")",
+            return rt_fail(error, XENT_ERROR_DATA,
+                           "%s: %s (from byte %" PRIu64 ") overlaps %s (up to byte %" PRIu64 ")",
                            path, t->tensor.name, t->begin, header->at[i - 1].tensor.name, reached);
         if (t->begin > reached)
             break;

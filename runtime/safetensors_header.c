@@ -50,7 +50,10 @@ static bool hex4(struct json *json, uint32_t *out) {
         return false;
     for (int i = 0; i < 4; i++) {
         char c = *json->at++;
-        int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+        int digit = c >= '0' && c <= '9'   ? c - '0'
+                    : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                    : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                           : -1;
         if (digit < 0)
             return false;
         *out = *out * 16 + (uint32_t)digit;
@@ -175,7 +178,8 @@ static enum xent_status parse_dtype(struct json *json, const char *name) {
     const char *dtype;
     enum xent_status status = parse_string(json, &dtype);
     if (!status && strcmp(dtype, "F32"))
-        return rt_fail(json->error, XENT_ERROR_DATA, "%s: %s is %.40s; only F32 can be loaded", json->path, name, dtype);
+        return rt_fail(json->error, XENT_ERROR_DATA, "%s: %s is %.40s; only F32 can be loaded", json->path, name,
+                       dtype);
     return status;
 }
 
@@ -203,7 +207,9 @@ static enum xent_status parse_tensor(struct json *json, struct rt_header_tensor 
         seen |= 1u << k;
         if ((status = expect(json, ':')))
             return status;
-        status = k == 0 ? parse_dtype(json, name) : k == 1 ? parse_shape(json, name, &out->tensor) : parse_offsets(json, out);
+        status = k == 0   ? parse_dtype(json, name)
+                 : k == 1 ? parse_shape(json, name, &out->tensor)
+                          : parse_offsets(json, out);
         if (status)
             return status;
         json->names = names; /* the key and the dtype are not kept */
@@ -277,7 +283,8 @@ enum xent_status rt_header_parse(const char *path, const char *text, size_t size
     *out = (struct rt_header){.names = malloc(size + 1)}; /* unescaped names are shorter than the header */
     if (!out->names)
         return rt_fail_memory(error, path, size + 1);
-    struct json json = {.path = path, .text = text, .at = text, .end = text + size, .names = out->names, .error = error};
+    struct json json = {.path = path, .text = text, .at = text, .end = text + size, .names = out->names,
+                        .error = error};
     enum xent_status status = parse_members(&json, out);
     skip_space(&json);
     if (!status && json.at < json.end)

@@ -64,7 +64,8 @@ static uint32_t wanted_entries(const struct options *options, bool table)
     for (uint32_t kind = 0; name && kind < ENTRY_COUNT; kind++)
         if (!strcmp(entry_names[kind], name))
             return 1u << kind;
-    return table || (emit && (!strcmp(emit, "llvm") || !strcmp(emit, "asm") || !strcmp(emit, "obj"))) ? 0 : XENT_WANT_LAST;
+    bool code = emit && (!strcmp(emit, "llvm") || !strcmp(emit, "asm") || !strcmp(emit, "obj"));
+    return table || code ? 0 : XENT_WANT_LAST;
 }
 
 int cmd_compile(const struct options *options)
@@ -83,7 +84,8 @@ int cmd_compile(const struct options *options)
     if (status != EXIT_OK)
         return status;
 
-    bool texts = options->print_after.count || (options->stop_after && !options->emit), table = !texts && !options->emit;
+    bool texts = options->print_after.count || (options->stop_after && !options->emit);
+    bool table = !texts && !options->emit;
     struct xent_compile_options compile = {
         .wanted = wanted_entries(options, table),
         .lower_only = !table,

@@ -45,7 +45,8 @@ static int print_result(const struct evaluation *e)
     printf("%s: %" PRIu64 " example%s, loss %.*g", split, result->examples, result->examples == 1 ? "" : "s", digits,
            isnan(result->loss) ? (double)NAN : result->loss); /* without a sign */
     if (result->has_accuracy)
-        printf(", accuracy %.*g (%" PRIu64 " of %" PRIu64 ")", digits, result->accuracy, result->correct, result->counted);
+        printf(", accuracy %.*g (%" PRIu64 " of %" PRIu64 ")", digits, result->accuracy, result->correct,
+               result->counted);
     putchar('\n');
     return EXIT_OK;
 }
@@ -64,7 +65,8 @@ static bool prepare_dump(struct evaluation *e, const struct xent_entry *entry)
         if (tensor->role != XENT_ROLE_OUTPUT && tensor->role != XENT_ROLE_INPUT_GRADIENT)
             continue;
         struct dump_tensor *out = &e->tensors[e->tensor_count];
-        *out = (struct dump_tensor){tensor->name, tensor->role == XENT_ROLE_INPUT_GRADIENT, xent_lane_elements(tensor), NULL};
+        bool gradient = tensor->role == XENT_ROLE_INPUT_GRADIENT;
+        *out = (struct dump_tensor){tensor->name, gradient, xent_lane_elements(tensor), NULL};
         out->values = calloc(out->count, sizeof *out->values);
         if (!out->values)
             return false;
@@ -151,8 +153,8 @@ static int evaluate(struct evaluation *e)
     if (!options->weights && has_parameters(e->compilation))
         return help_usage(options, "%s has parameters: say --weights FILE", e->compilation->model.name);
     enum xent_split split = options->split && !strcmp(options->split, "train") ? XENT_SPLIT_TRAIN : XENT_SPLIT_TEST;
-    if (xent_compilation_load_data(e->compilation, split, options->data, options->reference ? XENT_CSV_EXACT : 0, &e->dataset,
-                                   &error) != XENT_OK)
+    unsigned csv_flags = options->reference ? XENT_CSV_EXACT : 0;
+    if (xent_compilation_load_data(e->compilation, split, options->data, csv_flags, &e->dataset, &error) != XENT_OK)
         return report_error(&error);
     status = check_paths(options, NULL, e->dataset->origin);
     if (status != EXIT_OK)

@@ -99,7 +99,8 @@ static int find_optimizer(struct opt *opt)
         while (i < count && (strlen(terms[i].name) != length || memcmp(terms[i].name, at, length) != 0))
             i++;
         if (i == count)
-            return help_usage(opt->options, "--optimizer is a list of momentum, dampening, weight_decay and nesterov, not \"%s\"",
+            return help_usage(opt->options,
+                              "--optimizer is a list of momentum, dampening, weight_decay and nesterov, not \"%s\"",
                               at);
         *(bool *)((char *)&opt->context.optimizer + terms[i].field) = true;
         at += length + (at[length] == ',');
@@ -140,8 +141,8 @@ static void after_pass(void *context, const struct pass *pass, const struct pass
 static int run(struct opt *opt)
 {
     const struct options *options = opt->options;
-    const struct pass **passes = ARENA_ARRAY(&opt->arena, const struct pass *, options->passes ? strlen(options->passes) + 1 : 1);
-    size_t count = 0;
+    size_t most = options->passes ? strlen(options->passes) + 1 : 1, count = 0;
+    const struct pass **passes = ARENA_ARRAY(&opt->arena, const struct pass *, most);
     int status = find_passes(opt, passes, &count);
     if (status == EXIT_OK)
         status = find_optimizer(opt);

@@ -86,7 +86,8 @@ static int emit(struct run *run)
         kernel_print_schedules(program, &text);
     } else if (!strcmp(stage, "loops")) {
         for (size_t i = 0; i < program->kernels.count; i++)
-            loops_print(kernel_to_loops(&run->arena, program, program->kernels.at[i], codegen_target_facts(run->target)),
+            loops_print(kernel_to_loops(&run->arena, program, program->kernels.at[i],
+                                        codegen_target_facts(run->target)),
                         &text);
     } else if (!strcmp(stage, "ast") || !strcmp(stage, "graph")) {
         return help_usage(run->options, "a kernel program has no %s", stage);

@@ -99,8 +99,9 @@ static int load_data(struct training *training)
     if (status != EXIT_OK)
         return status;
     if (training->how.batch > training->train->examples)
-        return report("train.batch is %" PRIu32 ", but the training set %s has %" PRIu64 " example%s", training->how.batch,
-                      training->train->origin, training->train->examples, training->train->examples == 1 ? "" : "s");
+        return report("train.batch is %" PRIu32 ", but the training set %s has %" PRIu64 " example%s",
+                      training->how.batch, training->train->origin, training->train->examples,
+                      training->train->examples == 1 ? "" : "s");
     if (training->how.steps || !xent_compilation_has_split(training->compilation, XENT_SPLIT_TEST))
         return EXIT_OK;
     if (xent_compilation_load_data(training->compilation, XENT_SPLIT_TEST, options->data, 0, &training->test, &error))
@@ -135,7 +136,8 @@ static void on_epoch(void *context, const struct xent_epoch_report *report_)
     struct xent_evaluation test;
     bool tested = false;
     if (training->test && !training->test_failed) {
-        tested = xent_evaluate(training->session, training->test, 0, NULL, NULL, &test, &training->test_error) == XENT_OK;
+        tested = xent_evaluate(training->session, training->test, 0, NULL, NULL, &test,
+                               &training->test_error) == XENT_OK;
         training->test_failed = !tested;
     }
     progress_epoch(&training->progress, report_, tested ? &test : NULL);
@@ -188,8 +190,9 @@ static void tell_end(const struct training *training, const struct xent_train_re
         json_add_number(object, "seconds", result->seconds, 6);
         json_line(stdout, object);
     } else if (training->progress.mode != PROGRESS_QUIET && result->end != XENT_END_EPOCHS) {
-        printf("%s %" PRIu64 " step%s, loss %.6g\n", result->end == XENT_END_STOPPED ? "interrupted after" : "ended after",
-               result->steps, result->steps == 1 ? "" : "s", (double)result->loss);
+        printf("%s %" PRIu64 " step%s, loss %.6g\n",
+               result->end == XENT_END_STOPPED ? "interrupted after" : "ended after", result->steps,
+               result->steps == 1 ? "" : "s", (double)result->loss);
     }
 }
 

@@ -18,7 +18,8 @@ static enum xent_status failed(struct xent_compilation *c, char *message)
 }
 
 /* The interpreter runs on one thread; the others of the call wait for it at the end of the entry. */
-static void run_interpreter(const struct xent_entry *self, const struct xent_call *call, uint32_t thread, uint32_t threads)
+static void run_interpreter(const struct xent_entry *self, const struct xent_call *call, uint32_t thread,
+                            uint32_t threads)
 {
     const struct compiled_entry *entry = self->context;
     if (thread == 0)

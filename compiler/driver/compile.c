@@ -77,7 +77,8 @@ static uint32_t choose_entries(struct xent_compilation *c, uint32_t wanted)
     if ((wanted & XENT_WANT_GRADIENT) && ir->input->type.dtype != DT_F32) {
         wanted &= ~(uint32_t)XENT_WANT_GRADIENT;
         if (!wanted)
-            diag_error(&c->diags, ir->input->span, "the input %s is not f32: there is no gradient over it", ir->input->name);
+            diag_error(&c->diags, ir->input->span, "the input %s is not f32: there is no gradient over it",
+                       ir->input->name);
     }
     if (wanted == XENT_WANT_FORWARD && !output) {
         diag_error(&c->diags, model->name_span, "model %s has no output", model->name);
@@ -240,7 +241,8 @@ static enum xent_status start(const char *name, const char *bytes, size_t length
     interner_init(&c->names, &c->arena);
     diag_init(&c->diags, &c->arena, &c->map);
     const char *error = NULL;
-    uint32_t file = bytes ? source_add(&c->map, arena_strdup(&c->arena, name), arena_strndup(&c->arena, bytes, length), length)
+    uint32_t file = bytes ? source_add(&c->map, arena_strdup(&c->arena, name),
+                                       arena_strndup(&c->arena, bytes, length), length)
                           : source_load(&c->map, name, &error);
     enum xent_status status = XENT_ERROR_IO;
     if (file)

@@ -44,12 +44,14 @@ enum xent_status xent_compilation_load_data(const struct xent_compilation *c, en
     struct xent_data_spec spec;
     *out = NULL;
     if (data->kind == DATA_NONE)
-        return fail(error, XENT_ERROR_DATA, "there is no data section; say: data { source = mnist }, or: --set data.source=mnist",
+        return fail(error, XENT_ERROR_DATA,
+                    "there is no data section; say: data { source = mnist }, or: --set data.source=mnist",
                     model_path(c));
     if (!xent_compilation_has_split(c, split))
         return fail(error, XENT_ERROR_DATA,
-                    split == XENT_SPLIT_TEST ? "data.source has no test set; say csv(train = …, test = …), or --split train"
-                                             : "data.source has no training set",
+                    split == XENT_SPLIT_TEST
+                        ? "data.source has no test set; say csv(train = …, test = …), or --split train"
+                        : "data.source has no training set",
                     model_path(c));
     enum xent_status status = xent_data_spec_of(&c->model, &spec, error);
     if (status != XENT_OK)

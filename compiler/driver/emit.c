@@ -36,7 +36,8 @@ static void text_of_entry(struct xent_compilation *c, enum xent_stage stage, con
         kernel_print_schedules(program, out);
     else
         for (size_t i = 0; i < program->kernels.count; i++)
-            loops_print(kernel_to_loops(&c->arena, program, program->kernels.at[i], codegen_target_facts(c->target)), out);
+            loops_print(kernel_to_loops(&c->arena, program, program->kernels.at[i], codegen_target_facts(c->target)),
+                        out);
 }
 
 static char *symbol_of(struct xent_compilation *c)
@@ -45,8 +46,8 @@ static char *symbol_of(struct xent_compilation *c)
 }
 
 /* LLVM, ASM, OBJECT: of one entry or of all. */
-static char *machine_stage(struct xent_compilation *c, enum xent_stage stage, const struct compiled_entry *only, size_t *size,
-                           char **message)
+static char *machine_stage(struct xent_compilation *c, enum xent_stage stage, const struct compiled_entry *only,
+                           size_t *size, char **message)
 {
     const struct kprogram *programs[ENTRY_COUNT];
     struct kprogram *named = ARENA_ARRAY(&c->arena, struct kprogram, ENTRY_COUNT);
@@ -75,8 +76,8 @@ static char *machine_stage(struct xent_compilation *c, enum xent_stage stage, co
     return text;
 }
 
-static enum xent_status emit(struct xent_compilation *c, enum xent_stage stage, const char *entry_name, char **out_bytes,
-                             size_t *out_size, struct xent_error *error)
+static enum xent_status emit(struct xent_compilation *c, enum xent_stage stage, const char *entry_name,
+                             char **out_bytes, size_t *out_size, struct xent_error *error)
 {
     const struct compiled_entry *entry = entry_named(c, entry_name);
     if (!c->ir || !entry || (stage > XENT_STAGE_GRAPH && !entry->context.program))

@@ -115,8 +115,8 @@ int cmd_help(const struct options *options)
         }
     }
     const char *near = nearest_name(wanted, names, COMMAND_COUNT);
-    return help_usage(options, "unknown subcommand \"%s\"%s%s%s", wanted, near ? "; did you mean \"" : "", near ? near : "",
-                      near ? "\"?" : "");
+    return help_usage(options, "unknown subcommand \"%s\"%s%s%s", wanted, near ? "; did you mean \"" : "",
+                      near ? near : "", near ? "\"?" : "");
 }
 
 int cmd_version(void)

@@ -1,5 +1,5 @@
-/* The model that the entries' programs make together: the tables of xent/model.h from what `lower` left behind. Feeds and
- * state are the same for each entry, at the same places; the entry with an optimizer has its state, too. */
+/* The model that the entries' programs make together: the tables of xent/model.h from what `lower` left behind. Feeds
+ * and state are the same for each entry, at the same places; the entry with an optimizer has its state, too. */
 #include "compile.h"
 #include "lowered.h"
 

@@ -35,8 +35,8 @@ struct option_list {
 struct options {
     enum command_id command;
     struct option_list arguments;
-    const char *emit, *output, *stop_after, *entry, *passes, *optimizer, *data, *init, *save, *step_log, *weights, *split,
-        *dump, *schedule, *schedules, *cpu, *features;
+    const char *emit, *output, *stop_after, *entry, *passes, *optimizer, *data, *init, *save, *step_log, *weights,
+        *split, *dump, *schedule, *schedules, *cpu, *features;
     struct option_list print_after, set, input;
     int64_t batch, threads, steps, seconds, seed;
     bool time_passes, no_shuffle, reference, quiet, json, interpret, no_cache, infer, help, version;

@@ -1,6 +1,6 @@
-/* Memory for one run of a kernel program. Random data depends on the seed, the buffer's number and the element's logical
- * position alone, so a layout or a schedule cannot change it. Elements that are used as indices stay within what they
- * index. */
+/* Memory for one run of a kernel program. Random data depends on the seed, the buffer's number and the element's
+ * logical position alone, so a layout or a schedule cannot change it. Elements that are used as indices stay within
+ * what they index. */
 #include "program_data.h"
 
 #include "commands.h"
@@ -199,7 +199,8 @@ static int fill_input(const struct program_data *data, const struct input_file *
         return report("%s has %" PRId64 " bytes, but %s needs %" PRId64, input->path, input->size, var->name,
                       count * (int64_t)bytes);
     for (int64_t i = 0; i < count; i++)
-        memcpy(place_of(data, var) + address_of(data, var, i) * (int64_t)bytes, input->bytes + i * (int64_t)bytes, bytes);
+        memcpy(place_of(data, var) + address_of(data, var, i) * (int64_t)bytes, input->bytes + i * (int64_t)bytes,
+               bytes);
     return check_indices(data, input, limit);
 }
 
@@ -217,7 +218,9 @@ static int fill_scalars(struct program_data *data, const struct kprogram *progra
         if (scalar->type == KT_F32)
             value->f = xent_uniform(xent_random(seed, XENT_RANDOM_INIT, (uint32_t)(1000 + i), 0), 0.1f);
         else
-            value->i = (int32_t)(scalar->limit ? scalar->limit : limits[i].used ? clamped(0, limits[i].least, limits[i].most) : 0);
+            value->i = (int32_t)(scalar->limit    ? scalar->limit
+                                 : limits[i].used ? clamped(0, limits[i].least, limits[i].most)
+                                                  : 0);
     }
     for (size_t k = 0; k < options->set.count; k++) {
         const char *argument = options->set.at[k], *equals = strchr(argument, '=');
@@ -226,7 +229,8 @@ static int fill_scalars(struct program_data *data, const struct kprogram *progra
                                               memcmp(program->scalars.at[i]->name, argument, length) != 0))
             i++;
         if (!equals || i == program->scalars.count)
-            return help_usage(options, "--set must be SCALAR=VALUE with a scalar of %s, not \"%s\"", program->name, argument);
+            return help_usage(options, "--set must be SCALAR=VALUE with a scalar of %s, not \"%s\"", program->name,
+                              argument);
         const struct kscalar *scalar = program->scalars.at[i];
         char *end;
         double value = strtod(equals + 1, &end);

@@ -44,8 +44,9 @@ static void draw(struct progress *progress, const struct xent_step_report *repor
         bar[i] = i < filled ? '#' : '.';
     bar[BAR] = '\0';
     snprintf(line, sizeof line, "epoch %u/%u [%s] step %llu/%llu  loss %.4f  %.0f images/s  %lld:%02lld left",
-             report->epoch, progress->epochs, bar, (unsigned long long)report->batch, (unsigned long long)report->batches,
-             (double)report->loss, rate, (long long)left / 60, (long long)left % 60);
+             report->epoch, progress->epochs, bar, (unsigned long long)report->batch,
+             (unsigned long long)report->batches, (double)report->loss, rate, (long long)left / 60,
+             (long long)left % 60);
     size_t width = terminal_width();
     if (strlen(line) >= width)
         line[width - 1] = '\0';

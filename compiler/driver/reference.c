@@ -52,7 +52,8 @@ static int load_weights(struct oracle *o, const char *path)
     uint32_t count = 0;
     for (uint32_t i = 0; i < model->states; i++)
         if (model->state[i].role == XENT_ROLE_PARAMETER)
-            expected[count++] = (struct xent_named_shape){model->state[i].name, model->state[i].rank, model->state[i].shape};
+            expected[count++] = (struct xent_named_shape){model->state[i].name, model->state[i].rank,
+                                                          model->state[i].shape};
     struct xent_safetensors *file = NULL;
     struct xent_error error;
     if (!path)
@@ -129,7 +130,8 @@ static bool dump_piece(struct oracle *o, const struct reference *reference, cons
 {
     struct dump_tensor *tensors = ARENA_ARRAY(&o->c->arena, struct dump_tensor, graph->results.count + 1);
     const double *loss = result_values(reference, graph, RESULT_EXAMPLE_LOSS);
-    double scale = o->c->model.reduction != XENT_REDUCE_MEAN ? 1 : o->result->weight != 0 ? o->result->weight : INFINITY;
+    double weight = o->result->weight != 0 ? o->result->weight : INFINITY;
+    double scale = o->c->model.reduction != XENT_REDUCE_MEAN ? 1 : weight;
     for (size_t i = 0; i < count; i++) {
         size_t shown = 0;
         for (size_t r = 0; r < graph->results.count; r++) {

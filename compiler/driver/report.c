@@ -137,7 +137,7 @@ int one_argument(const struct options *options, const char *what)
     if (options->arguments.count == 0)
         return help_usage(options, "%s is missing", what);
     if (options->arguments.count > 1)
-        return help_usage(options, "%s takes one %s, but there is also \"%s\"", command_table[options->command].name, what,
-                          options->arguments.at[1]);
+        return help_usage(options, "%s takes one %s, but there is also \"%s\"", command_table[options->command].name,
+                          what, options->arguments.at[1]);
     return EXIT_OK;
 }

@@ -75,11 +75,13 @@ static size_t kernel_count(const struct kprogram *program)
     return count;
 }
 
-static void print_totals(const struct xent_compilation *c, struct arena *arena, int64_t parameters, int64_t flops, FILE *out)
+static void print_totals(const struct xent_compilation *c, struct arena *arena, int64_t parameters, int64_t flops,
+                         FILE *out)
 {
     fprintf(out, "parameters    %s (%s bytes)\n", grouped(arena, parameters), grouped(arena, 4 * parameters));
     fprintf(out, "FLOPs         %s an example, forward\n", grouped(arena, flops));
-    fprintf(out, "arena         %s bytes at batch %" PRIu32 "\n", grouped(arena, (int64_t)c->model.arena_bytes), c->batch);
+    fprintf(out, "arena         %s bytes at batch %" PRIu32 "\n", grouped(arena, (int64_t)c->model.arena_bytes),
+            c->batch);
     fputs("kernels      ", out);
     for (size_t i = 0; i < c->count; i++)
         fprintf(out, "%s %s %zu", i ? "," : "", entry_names[c->entries[i].kind],
@@ -111,8 +113,8 @@ static void print(const struct xent_compilation *c, struct arena *arena, FILE *o
     }
     fprintf(out, "%s\n", graph->name);
     size_t width = layer + op + shape + 4 + 2 * 15;
-    fprintf(out, "%-*s  %-*s  %-*s%15s%15s\n", (int)layer, "layer", (int)op, "op", (int)shape, "output shape", "parameters",
-            "FLOPs");
+    fprintf(out, "%-*s  %-*s  %-*s%15s%15s\n", (int)layer, "layer", (int)op, "op", (int)shape, "output shape",
+            "parameters", "FLOPs");
     rule(out, width);
     for (size_t i = 0; i < rows.count; i++) {
         const struct row *row = &rows.at[i];

@@ -1,5 +1,5 @@
-/* Index arithmetic as a sum: constant + sum of coefficient * atom, an atom being an index variable or an expression that
- * is no sum (y/2, a load, a scalar). Exact; shared by the verifier and the interpreter. */
+/* Index arithmetic as a sum: constant + sum of coefficient * atom, an atom being an index variable or an expression
+ * that is no sum (y/2, a load, a scalar). Exact; shared by the verifier and the interpreter. */
 #ifndef XENT_KERNEL_AFFINE_H
 #define XENT_KERNEL_AFFINE_H
 

@@ -1,8 +1,8 @@
-/* What the files of the interpreter share. A kernel is prepared as trees of nodes, and a node is evaluated for a run: up
- * to RUN consecutive points of one index variable (of the store's, or of a tree sum's), all other indices standing still
- * in their slots. A node that does not depend on the run's index is uniform and has one value.
+/* What the files of the interpreter share. A kernel is prepared as trees of nodes, and a node is evaluated for a run:
+ * up to RUN consecutive points of one index variable (of the store's, or of a tree sum's), all other indices standing
+ * still in their slots. A node that does not depend on the run's index is uniform and has one value.
  *
- * A let is a buffer in scratch, filled where it is defined: it is computed once and means its value at its definition. */
+ * A let is a buffer in scratch, filled where it is defined: it is computed once and means its value there. */
 #ifndef XENT_KERNEL_INTERPRET_H
 #define XENT_KERNEL_INTERPRET_H
 
@@ -130,7 +130,7 @@ struct machine {
     int64_t *slot;
     char **base;
     const union xent_scalar **scalar;
-    fma_run *fma; /* acc[i] = fma(a[i or 0], b[i or 0], acc[i]) for terms 0 .. terms-1, a and b a step further each time */
+    fma_run *fma; /* acc[i] = fma(a[i or 0], b[i or 0], acc[i]) for each term, a and b a step further each time */
 };
 
 struct kinterpreter {

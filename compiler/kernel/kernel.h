@@ -65,7 +65,8 @@ struct kindex {
 
 /* ---- expressions ---- */
 
-/* One row per operator: enum, text, arity, and how it is written (P prefix, I infix, F function). Types: see verify.c. */
+/* One row per operator: enum, text, arity, and how it is written (P prefix, I infix, F function). For types
+ * see verify.c. */
 #define KERNEL_OPERATORS(X)                                                                                            \
     X(CONST_F32, "", 0, -) X(CONST_I32, "", 0, -) X(CONST_BOOL, "", 0, -)                                              \
     X(INDEX, "", 0, -)  /* an index variable as an i32 value */                                                        \
@@ -104,8 +105,8 @@ enum kop {
 enum kreduce_kind {
     KR_SUM,        /* sum(k < K from e: a)          acc = from; acc = acc + a, indices ascending, last fastest */
     KR_SUM_FMA,    /* sum.fma(k < K from e: a, b)   acc = fma(a, b, acc) */
-    KR_SUM_TREE,   /* sum.tree(m < live: a)         one index, the batch: groups of 16 in the balanced tree, then halves */
-    KR_SUM_BLOCKS, /* sum.blocks(m < live: a, b)    one index: fma from 0.0 in blocks of 64, joined by the balanced tree */
+    KR_SUM_TREE,   /* sum.tree(m < live: a)         one index, the batch: groups of 16 in the balanced tree, halves */
+    KR_SUM_BLOCKS, /* sum.blocks(m < live: a, b)    one index: fma from 0.0 in blocks of 64, joined by the same tree */
     KR_MAX_AT      /* max_at(u < 2, v < 2 from 0: a) or without from; its position by POSITION */
 };
 enum { KERNEL_TREE_GROUP = 16, KERNEL_SUM_BLOCK = 64 };
@@ -194,8 +195,9 @@ struct kschedule {
     const char *lanes; /* this index lies in the vector lanes; NULL: scalar code */
     int64_t width;     /* of the vectors: 4, 8 or 16; the target's where it has none so wide, or 0 stands here */
     VEC(struct ktile) tile;
-    VEC(struct ktile) block;       /* of a sum over the batch in the lanes: elements whose partial sums are in scratch at a
-                                      time, while groups of examples pass; indices not named are whole. Empty: a tile's */
+    VEC(struct ktile) block;       /* of a sum over the batch in the lanes: elements whose partial sums are in scratch
+                                      at a time, while groups of examples pass; indices not named are whole. Empty: a
+                                      tile's */
     VEC(const char *) order;       /* loops outside in; indices not named follow in the store's order */
     VEC(const char *) unroll;      /* reduction indices unrolled in full */
     VEC(struct kschedule_name) written; /* where the text says the names above, told apart by address; for messages */

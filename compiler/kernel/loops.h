@@ -66,11 +66,11 @@ enum lop {
     LO_SPLAT,     /* arg[0], width 1, in every lane */
     LO_KOP,       /* kop over args of the same width: NEG .. SELECT without LOAD, LET, REDUCE, POSITION, CALL, WHERE */
     LO_LOAD,      /* place; stride 1: contiguous lanes; 0 (or width 1): one element, splat; else lanes `stride` apart.
-                     With index: lane l reads element + index[l] * stride. With mask: only lanes where it is true are read,
-                     the others are 0. Result of a u8 place is a u8 register. */
-    LO_FOLD16,    /* args: 16/lanes vectors (lanes 4, 8, 16; or 16 scalars), example 0 in lane 0 of the first: the sum by
-                     halves, lane l + lane l+8, then 4, 2, 1; width 1. Or width lanes and 16 vectors: lane s is the sum
-                     of number s of so many vectors each */
+                     With index: lane l reads element + index[l] * stride. With mask: only lanes where it is true are
+                     read, the others are 0. Result of a u8 place is a u8 register. */
+    LO_FOLD16,    /* args: 16/lanes vectors (lanes 4, 8, 16; or 16 scalars), example 0 in lane 0 of the first: the sum
+                     by halves, lane l + lane l+8, then 4, 2, 1; width 1. Or width lanes and 16 vectors: lane s is the
+                     sum of number s of so many vectors each */
     LO_TRANSPOSED, /* row number `stride` of the transposition of args (lanes vectors of lanes elements) */
     LO_PHI,       /* a loop's or branch's register */
 };
@@ -126,8 +126,8 @@ struct lstatement {
     uint32_t los, his;
     const struct laffine *lo, *hi; /* var from the greatest lo to below the least hi */
     int64_t step;
-    bool parallel; /* the iterations (hi - lo + step - 1) / step are split over the threads in contiguous runs: thread t of
-                      T does [count * t / T, count * (t + 1) / T). Carries no registers. Not nested in another one. */
+    bool parallel; /* the iterations (hi - lo + step - 1) / step are split over the threads in contiguous runs: thread t
+                      of T does [count * t / T, count * (t + 1) / T). Carries no registers, is in no other one. */
     uint32_t carries;
     struct lcarried *carried;
     struct lblock body, otherwise;

@@ -149,8 +149,8 @@ static int64_t gcd(int64_t a, int64_t b)
     return b ? gcd(b, a % b) : a;
 }
 
-/* The part of the rest's constant that can neither carry nor be carried into: all else is a multiple of something larger
- * that divides the divisor too, as in (16 n + 3) / 48. That is *out_common, 16. */
+/* The part of the rest's constant that can neither carry nor be carried into: all else is a multiple of something
+ * larger that divides the divisor too, as in (16 n + 3) / 48. That is *out_common, 16. */
 static int64_t separate(struct laffine *rest, int64_t divisor, int64_t *out_common)
 {
     int64_t common = divisor;

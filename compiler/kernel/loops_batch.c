@@ -1,12 +1,13 @@
-/* Sums over the batch: partial sums per group of 16 examples (or block of 64) in scratch, joined as adjacent pairs of the
- * balanced tree; what is absent is skipped, which is the same as adding its -0. */
+/* Sums over the batch: partial sums per group of 16 examples (or block of 64) in scratch, joined as adjacent pairs of
+ * the balanced tree; what is absent is skipped, which is the same as adding its -0. */
 #include "loops_internal.h"
 
 #include <string.h>
 
-/* Partial sums in scratch. A binary counter joins them: group number g, when its partial sum is there, joins the pending
- * sum of every level whose bit of g is set, from the lowest on, and becomes pending at the first level whose bit is not.
- * These are the adjacent pairs of the balanced tree, with a number of slots that grows with its height only. */
+/* Partial sums in scratch. A binary counter joins them: group number g, when its partial sum is there, joins the
+ * pending sum of every level whose bit of g is set, from the lowest on, and becomes pending at the first level whose
+ * bit is not. These are the adjacent pairs of the balanced tree, with a number of slots that grows with its height
+ * only. */
 struct parts {
     struct llocal *local;
     enum ktype type;
@@ -88,7 +89,8 @@ const struct lvalue *tree_neutral(struct builder *b, enum ktype type)
     return type == KT_I32 ? value_i32(b, 0) : value_f32(b, -0.0f);
 }
 
-/* All that is pending, from the lowest level on: the tree of `present` groups. Then the scratch is free for other sums. */
+/* All that is pending, from the lowest level on: the tree of `present` groups. Then the scratch is free for
+ * other sums. */
 static void join_pending(struct builder *b, const struct parts *parts, const struct laffine *present,
                          const struct lvalue **out)
 {
@@ -197,7 +199,7 @@ static void tree_by_examples(struct builder *b, const struct kexpr *expr, uint32
     struct frame outer = loop_open(b, number, &zero, 1, &present, 1);
     struct laffine group = affine_term(b, number, 1), first = affine_scale(b, &group, KERNEL_TREE_GROUP);
     struct laffine here[2] = {affine_add(b, &live, &first, -1), affine_constant(members)};
-    for (int absent = 0; absent < 2; absent++) { /* lanes of the group that have an example, then those that have none */
+    for (int absent = 0; absent < 2; absent++) { /* lanes of the group that have an example, then the others */
         const struct lterm *var = term_var(b, m->name, 0, members - 1);
         struct frame frame = loop_open(b, var, absent ? here : &zero, 1, absent ? here + 1 : here, absent ? 1 : 2);
         struct laffine lane = affine_term(b, var, 1), example = affine_add(b, &first, &lane, 1);
@@ -252,7 +254,8 @@ void reduce_blocks(struct builder *b, const struct kexpr *expr, uint32_t count, 
         if (loops_term_is_wide(b, r, &point[i]))
             out[i] = value_splat(b, out[i]);
     }
-    const struct lterm *var = term_var(b, m->name, 0, (m->extent < KERNEL_SUM_BLOCK ? m->extent : KERNEL_SUM_BLOCK) - 1);
+    const struct lterm *var = term_var(b, m->name, 0,
+                                       (m->extent < KERNEL_SUM_BLOCK ? m->extent : KERNEL_SUM_BLOCK) - 1);
     struct laffine end[2] = {affine_scale(b, &block, -KERNEL_SUM_BLOCK), affine_constant(KERNEL_SUM_BLOCK)};
     end[0] = affine_add(b, &live, &end[0], 1);
     struct frame frame = loop_open(b, var, &zero, 1, end, blocks > 1 ? 2 : 1);

@@ -1,6 +1,7 @@
-/* Loops and branches while they are filled: what is emitted goes into the body of the innermost one, and registers shared
- * in there are forgotten behind it. Registers that a loop carries or a branch yields are given as places in which the
- * caller keeps the current register: opening puts there what the body begins with, closing what is valid behind. */
+/* Loops and branches while they are filled: what is emitted goes into the body of the innermost one, and registers
+ * shared in there are forgotten behind it. Registers that a loop carries or a branch yields are given as places in
+ * which the caller keeps the current register: opening puts there what the body begins with, closing what is valid
+ * behind. */
 #include "loops_internal.h"
 
 #include <string.h>

@@ -1,10 +1,11 @@
-/* Integers and addresses: index expressions as affine integers plus a multiple of the lane number, and what they make of a
- * buffer's layout. What is not affine becomes a register, and a load by it a gather. */
+/* Integers and addresses: index expressions as affine integers plus a multiple of the lane number, and what they make
+ * of a buffer's layout. What is not affine becomes a register, and a load by it a gather. */
 #include "loops_internal.h"
 
 #include <string.h>
 
-const struct loop_env *env_index(struct builder *b, const struct loop_env *outer, const struct kindex *index, struct lindex to)
+const struct loop_env *env_index(struct builder *b, const struct loop_env *outer, const struct kindex *index,
+                                 struct lindex to)
 {
     struct loop_env *e = ARENA_NEW(b->arena, struct loop_env);
     *e = (struct loop_env){.kind = BIND_INDEX, .key = index, .index = to, .outer = outer};
@@ -22,8 +23,8 @@ struct point *env_points(struct builder *b, uint32_t count, const struct point *
     return bound;
 }
 
-const struct loop_env *env_value(struct builder *b, const struct loop_env *outer, enum binding_kind kind, const void *key,
-                            const struct lvalue *value)
+const struct loop_env *env_value(struct builder *b, const struct loop_env *outer, enum binding_kind kind,
+                                 const void *key, const struct lvalue *value)
 {
     struct loop_env *e = ARENA_NEW(b->arena, struct loop_env);
     *e = (struct loop_env){.kind = kind, .key = key, .value = value, .outer = outer};

@@ -1,8 +1,8 @@
 /* What the files of the lowering share: the builder, affine integers, environments, and evaluation over tiles.
  *
- * A tile is evaluated as a list of points. Each point binds index variables to integers (affine in the loops' variables,
- * plus a multiple of the lane number), and an expression yields one register per point; points that agree on all that
- * an expression depends on share its register, so a 6 x 4 tile loads six weights and four vectors. */
+ * A tile is evaluated as a list of points. Each point binds index variables to integers (affine in the loops'
+ * variables, plus a multiple of the lane number), and an expression yields one register per point; points that agree on
+ * all that an expression depends on share its register, so a 6 x 4 tile loads six weights and four vectors. */
 #ifndef XENT_LOOPS_INTERNAL_H
 #define XENT_LOOPS_INTERNAL_H
 
@@ -28,7 +28,7 @@ struct point {
     const struct loop_env *env;
     const struct lvalue *mask; /* lanes outside are not to be read; NULL: all */
     uint32_t valid;            /* lanes at and behind it lie outside the store's extent; lanes when whole */
-    bool spare;                /* lanes outside the mask have memory too, so that it is needed for indirect indices only */
+    bool spare;                /* lanes outside the mask have memory too: it is needed for indirect indices only */
 };
 
 struct memo_entry {
@@ -49,8 +49,8 @@ struct spread {
     VEC(struct spread_line) lines;
 };
 
-/* A load of a sum that goes in blocks of terms: all of the block's are loaded at once and transposed, and this is the one
- * with this number. */
+/* A load of a sum that goes in blocks of terms: all of the block's are loaded at once and transposed, and this is the
+ * one with this number. */
 struct turned {
     const struct kexpr *load; /* NULL: none */
     uint32_t number;
@@ -150,9 +150,10 @@ void branch_otherwise(struct builder *b, struct frame *frame);
 void branch_close(struct builder *b, const struct frame *frame);
 
 /* ---- loops_index.c ---- */
-const struct loop_env *env_index(struct builder *b, const struct loop_env *outer, const struct kindex *index, struct lindex to);
-const struct loop_env *env_value(struct builder *b, const struct loop_env *outer, enum binding_kind kind, const void *key,
-                            const struct lvalue *value);
+const struct loop_env *env_index(struct builder *b, const struct loop_env *outer, const struct kindex *index,
+                                 struct lindex to);
+const struct loop_env *env_value(struct builder *b, const struct loop_env *outer, enum binding_kind kind,
+                                 const void *key, const struct lvalue *value);
 /* The points with one more index bound. */
 struct point *env_points(struct builder *b, uint32_t count, const struct point *point, const struct kindex *index,
                          struct lindex to);
@@ -165,7 +166,8 @@ struct laddress {
     const struct lvalue *index;
 };
 const struct lvalue *eval_load(struct builder *b, const struct kexpr *expr, const struct point *point);
-const struct lvalue *eval_turned(struct builder *b, const struct kexpr *load, const struct point *point); /* loops_turned.c */
+/* In loops_turned.c. */
+const struct lvalue *eval_turned(struct builder *b, const struct kexpr *load, const struct point *point);
 const struct lvalue *eval_one(struct builder *b, const struct kexpr *expr, const struct point *point);
 struct laddress eval_address(struct builder *b, const struct kbuffer *buffer, const struct lindex *subscript);
 
@@ -202,7 +204,8 @@ void eval_reductions(struct builder *b, const struct kexpr *expr, uint32_t count
 /* ---- loops_nests.c ---- */
 /* The index variable of a store by its name; NULL: none. */
 const struct kindex *loops_index_named(const struct kstatement *s, const char *name);
-/* A store's dimensions in the order of their loops: those that the schedule orders first, then the others as they are. */
+/* A store's dimensions in the order of their loops: those that the schedule orders first, then the others as
+ * they are. */
 void loops_order(const struct kschedule *schedule, const struct kstatement *s, uint32_t *out_order);
 /* The size that a clause of the schedule, a list of `count`, gives an index. */
 int64_t loops_size_named(const struct ktile *list, size_t count, const char *name, int64_t otherwise);
@@ -261,7 +264,8 @@ bool reduce_in_groups(struct builder *b, const struct kexpr *expr, uint32_t coun
                       const struct lvalue **out);
 
 /* ---- loops_batch.c ---- */
-/* The terms of a vector of examples from `first` on, within a group of 16, at each point: neutral where no example is. */
+/* The terms of a vector of examples from `first` on, within a group of 16, at each point: neutral where no
+ * example is. */
 void tree_terms(struct builder *b, const struct kexpr *expr, const struct laffine *first, uint32_t count,
                 const struct point *point, const struct lvalue **out);
 /* What an absent term adds. */

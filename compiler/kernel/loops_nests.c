@@ -1,5 +1,5 @@
-/* Which stores of a kernel share a nest of loops: those over one index space of which none reads, too early or at another
- * element, what another one writes. */
+/* Which stores of a kernel share a nest of loops: those over one index space of which none reads, too early or at
+ * another element, what another one writes. */
 #include "loops_internal.h"
 
 #include <string.h>

@@ -42,7 +42,8 @@ uint32_t reduce_alike(struct builder *b, const struct kexpr *expr, uint32_t coun
 void reduce_lets_ahead(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point);
 
 /* ---- loops_turned.c ---- */
-/* The innermost loop in blocks of terms that are transposed while they are loaded; false: nothing is to be transposed. */
+/* The innermost loop in blocks of terms that are transposed while they are loaded; false: nothing is to be
+ * transposed. */
 bool reduce_turned(struct builder *b, struct reduce_nest *nest, const struct point *point, const struct lvalue **acc);
 
 #endif

@@ -1,7 +1,7 @@
-/* Sums along which a factor lies side by side in memory while its lanes lie across: W[n, k] with the outputs n innermost,
- * summed over n, with k in the lanes. Instead of gathering lanes one by one the sum goes in blocks of as many terms as a
- * vector has lanes: for each, so many vectors along the sum are loaded and transposed in registers. The terms join in
- * the order of the text. */
+/* Sums along which a factor lies side by side in memory while its lanes lie across: W[n, k] with the outputs n
+ * innermost, summed over n, with k in the lanes. Instead of gathering lanes one by one the sum goes in blocks of as
+ * many terms as a vector has lanes: for each, so many vectors along the sum are loaded and transposed in registers. The
+ * terms join in the order of the text. */
 #include "loops_reduce.h"
 
 #include <string.h>
@@ -26,8 +26,8 @@ static struct laddress address_of(struct builder *b, const struct kexpr *load, c
     return eval_address(b, load->buffer, subscript);
 }
 
-/* Whether a block's terms are neighbours in memory, each lane's apart from the next one's, and there is memory for whole
- * vectors of them. */
+/* Whether a block's terms are neighbours in memory, each lane's apart from the next one's, and there is memory for
+ * whole vectors of them. */
 static bool lies_along(struct builder *b, const struct kexpr *load, const struct point *point,
                        const struct kindex *index, const struct laffine *base)
 {
@@ -86,7 +86,8 @@ static void add_block(struct builder *b, struct reduce_nest *nest, const struct 
                       const struct laffine *base, uint32_t terms, const struct lvalue **acc)
 {
     const struct kindex *index = nest->reduce->index[nest->reduce->indices - 1];
-    uint32_t *number = ARENA_ARRAY(b->arena, uint32_t, nest->count), *pick = ARENA_ARRAY(b->arena, uint32_t, nest->count);
+    uint32_t *number = ARENA_ARRAY(b->arena, uint32_t, nest->count);
+    uint32_t *pick = ARENA_ARRAY(b->arena, uint32_t, nest->count);
     struct point *p = ARENA_ARRAY(b->arena, struct point, nest->count);
     for (uint32_t i = 0; i < nest->count; i++)
         p[i] = bind(b, &point[i], index, base, 0);

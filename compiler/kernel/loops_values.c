@@ -231,7 +231,8 @@ const struct lvalue *value_binary(struct builder *b, enum kop op, enum ktype typ
 
 const struct lvalue *value_fold16(struct builder *b, uint32_t args, const struct lvalue *const *arg)
 {
-    return value_shared(b, &(struct lvalue){.op = LO_FOLD16, .type = arg[0]->type, .width = 1, .args = args, .arg = arg});
+    return value_shared(b,
+                        &(struct lvalue){.op = LO_FOLD16, .type = arg[0]->type, .width = 1, .args = args, .arg = arg});
 }
 
 /* As many sums as there are lanes: 16 registers. */

@@ -4,21 +4,21 @@
 
 #include "kernel.h"
 
-/* Of a batch's examples, of which there are `live`: indices that scalars bound, and those named `index` (NULL: none), whose
- * extents may be padded to whole vectors. */
+/* Of a batch's examples, of which there are `live`: indices that scalars bound, and those named `index` (NULL: none),
+ * whose extents may be padded to whole vectors. */
 struct kernel_batch {
     const char *index;
     int64_t live;
 };
 
 /* Floating-point operations of one call: fma counts two, sums one (sum.fma and sum.blocks two) for each term whose
- * conditions hold, + - * / max sqrt one; moves, comparisons and integers none. Each let counts once for each point of its
- * index space, and of the arms of `where` the dearer one. */
+ * conditions hold, + - * / max sqrt one; moves, comparisons and integers none. Each let counts once for each point of
+ * its index space, and of the arms of `where` the dearer one. */
 int64_t kernel_flops(const struct kernel *kernel, const struct kernel_batch *batch);
 
-/* Bytes of all buffers, what pads rows and panels included, what pads a batch left out. An inout counts once, for its way
- * back can overlap with reading on. Of a dimension that the text does not know (the examples of a data set), as many rows
- * are touched as the batch has examples. */
+/* Bytes of all buffers, what pads rows and panels included, what pads a batch left out. An inout counts once, for its
+ * way back can overlap with reading on. Of a dimension that the text does not know (the examples of a data set), as
+ * many rows are touched as the batch has examples. */
 int64_t kernel_bytes(const struct kernel *kernel, const struct kernel_batch *batch);
 
 #endif

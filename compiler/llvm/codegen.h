@@ -1,5 +1,5 @@
-/* Kernel programs to machine code through LLVM's C API: the only code that includes llvm-c. It knows loops and programs,
- * no tensors, no networks. */
+/* Kernel programs to machine code through LLVM's C API: the only code that includes llvm-c. It knows loops and
+ * programs, no tensors, no networks. */
 #ifndef XENT_CODEGEN_H
 #define XENT_CODEGEN_H
 
@@ -53,7 +53,8 @@ typedef void (*codegen_entry)(const struct xent_entry *self, const struct xent_c
                               uint32_t threads);
 codegen_entry codegen_find(const struct codegen_code *code, const char *program_name); /* NULL: not there */
 
-/* A complete native object: the programs' code and a `struct xent_model` as data, exported as `symbol`, needing nothing. */
+/* A complete native object: the programs' code and a `struct xent_model` as data, exported as `symbol`, needing
+ * nothing. */
 unsigned char *codegen_model_object(const struct codegen_target *target, const struct kprogram *const *programs,
                                     size_t count, const struct xent_model *model, const char *symbol, size_t *out_size,
                                     char **out_message);

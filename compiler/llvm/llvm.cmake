@@ -9,8 +9,9 @@ if(XENT_LLVM_CONFIG)
                   OUTPUT_STRIP_TRAILING_WHITESPACE)
 endif()
 if(NOT XENT_LLVM_CONFIG OR NOT xent_llvm_version MATCHES "^${XENT_LLVM}\\.")
-  message(FATAL_ERROR "LLVM ${XENT_LLVM} was not found. Install it (apt install ${xent_llvm_package}; from apt.llvm.org "
-                      "where the distribution has no such package), or choose another with -DXENT_LLVM=19 or 22.")
+  message(FATAL_ERROR "LLVM ${XENT_LLVM} was not found. Install it (apt install ${xent_llvm_package}; from "
+                      "apt.llvm.org where the distribution has no such package), or choose another with "
+                      "-DXENT_LLVM=19 or 22.")
 endif()
 if(XENT_LLVM LESS 19)
   message(FATAL_ERROR "LLVM ${XENT_LLVM} is too old: xent needs 19 or later (apt install llvm-19-dev).")

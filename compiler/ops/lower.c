@@ -357,7 +357,8 @@ struct kexpr *lower_numbers(struct lowering *l, const char *name, const double *
         number[i] = (float)numbers[i];
     if (count <= SELECTED || all_same(number, 0, count))
         return select_number(l, number, 0, count, at);
-    const struct kvar *var = l->table(l->context, arena_printf(l->arena, "%s.%s", l->kernel->name, name), count, number);
+    const struct kvar *var = l->table(l->context, arena_printf(l->arena, "%s.%s", l->kernel->name, name), count,
+                                      number);
     return kx_load(l->arena, formal(l, var, name, KA_IN), &at);
 }
 

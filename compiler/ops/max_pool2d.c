@@ -25,7 +25,8 @@ bool max_pool2d_shape(struct graph *graph, struct node *node, struct diag_list *
     struct tensor_type type[2];
     result_types(&w, &x->type, type);
     if (type[0].dim[2] < 1 || type[0].dim[3] < 1) {
-        diag_error(diags, node->span, "max_pool2d: the kernel [%lld, %lld] does not fit into %s, which has the shape %s",
+        diag_error(diags, node->span,
+                   "max_pool2d: the kernel [%lld, %lld] does not fit into %s, which has the shape %s",
                    (long long)w.kernel.y, (long long)w.kernel.x, value_label(x), value_shape(diags, x));
         note_made(diags, x);
         return false;

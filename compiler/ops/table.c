@@ -28,7 +28,7 @@
 #define FLOPS(f) .flops = f,
 #define REFERENCE(f) .reference = f,
 #define OP(name, min, max, outputs, flags, doc, rules, ...)                                                            \
-    {{#name, min, max, outputs, flags, sizeof attrs_of_##name / sizeof *attrs_of_##name - 1, attrs_of_##name, doc},      \
+    {{#name, min, max, outputs, flags, sizeof attrs_of_##name / sizeof *attrs_of_##name - 1, attrs_of_##name, doc},    \
      rules},
 static const struct op table[] = {
 #include "ops.def"

@@ -1,6 +1,7 @@
 /* Needs: the parameters' gradients among the results. Leaves behind: at the end of the graph one sgd or sgd_momentum
  * per gradient, with the state "NAME.momentum" where there is momentum; the updated tensors are results in the
- * gradients' place. Every read of a parameter stands before the update that overwrites it. Does nothing outside the entry step. */
+ * gradients' place. Every read of a parameter stands before the update that overwrites it. Does nothing outside the
+ * entry step. */
 #include "passes.h"
 #include "rewrite.h"
 

@@ -93,8 +93,9 @@ static struct value *relayout_of(struct graph *graph, struct value *value)
 }
 
 /* Second operands of weight gradients need the features side by side, as they lie already where these are in the lanes.
- * Gradients over inputs then need the weights with the inputs side by side: of a dense layer, which reads each weight once
- * or twice, the kernel transposes them as it loads them; of a convolution, which reads them for every position, a copy. */
+ * Gradients over inputs then need the weights with the inputs side by side: of a dense layer, which reads each weight
+ * once or twice, the kernel transposes them as it loads them; of a convolution, which reads them for every position, a
+ * copy. */
 static void copy_operands(struct graph *graph, bool features)
 {
     for (size_t i = 0; i < graph->nodes.count; i++) {

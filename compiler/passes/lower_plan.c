@@ -1,16 +1,16 @@
 /* What lies in the lanes of vectors: the batch, or features where too few examples would fill them.
  *
- * With the batch in the lanes every kernel runs at full speed once a batch is a multiple of a vector, whatever the layers'
- * extents; a batch of one fills one lane of 16. With the features there a layer of 16 n outputs wastes nothing, whatever
- * the batch, but a tile loads more, and gradients over inputs transpose the weights. So each is charged for the lanes
- * that it computes, weighted by the layers' operations, and the features for the rest. One choice holds for the whole
- * model: from its own graph, so that all entries agree on where the state lies. */
+ * With the batch in the lanes every kernel runs at full speed once a batch is a multiple of a vector, whatever the
+ * layers' extents; a batch of one fills one lane of 16. With the features there a layer of 16 n outputs wastes nothing,
+ * whatever the batch, but a tile loads more, and gradients over inputs transpose the weights. So each is charged for
+ * the lanes that it computes, weighted by the layers' operations, and the features for the rest. One choice holds for
+ * the whole model: from its own graph, so that all entries agree on where the state lies. */
 #include "lowered.h"
 #include "pass.h"
 #include "schedule.h"
 
-/* What features cost beyond the lanes that they leave empty, as measured over networks and batches of 6 to 20: gradients of
- * convolutions have their channels and the image's borders in small tiles. */
+/* What features cost beyond the lanes that they leave empty, as measured over networks and batches of 6 to 20:
+ * gradients of convolutions have their channels and the image's borders in small tiles. */
 static double charge(const struct node *node, bool learns)
 {
     return !learns ? 1.15 : op_is(node, "conv2d") ? 1.5 : 1.25;
@@ -21,8 +21,8 @@ static double fill(int64_t extent, uint32_t lanes)
     return (double)extent / (double)((extent + lanes - 1) / lanes * lanes);
 }
 
-/* Most vectors side by side in a tile: as there are registers for their accumulators, a set for each example of the tile,
- * and their weights. A single example needs enough chains of additions to hide their latency, and no more. */
+/* Most vectors side by side in a tile: as there are registers for their accumulators, a set for each example of the
+ * tile, and their weights. A single example needs enough chains of additions to hide their latency, and no more. */
 static int64_t tile_vectors(int64_t batch, const struct ktarget *target)
 {
     enum { CHAINS = 8, WIDEST = 6, EXAMPLES = 8 };

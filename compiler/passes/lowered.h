@@ -37,8 +37,8 @@ struct lowered_view { /* `var` is the memory of `root` in another shape */
     const struct kvar *var, *root;
 };
 
-/* lower_plan.c: what lies in the lanes of vectors, decided once for a model and a batch, so that all its entries agree on
- * where the state lies. */
+/* lower_plan.c: what lies in the lanes of vectors, decided once for a model and a batch, so that all its entries agree
+ * on where the state lies. */
 struct layout_plan {
     bool features;          /* else the batch */
     int64_t lanes, vectors; /* of features: so many vectors make the widest tile */
@@ -66,8 +66,8 @@ struct klayout lower_layout_batch(uint32_t rank, const int64_t *extent, bool ima
 struct klayout lower_layout_weight(uint32_t rank, const int64_t *extent);
 /* Features side by side, `lanes` to a vector: the second operand of a weight gradient. */
 struct klayout lower_layout_features(uint32_t rank, const int64_t *extent, uint32_t lanes);
-/* With the features in the lanes: activations, an example after the other; images with the channels innermost, but where
- * other shapes see them too (`viewed`). */
+/* With the features in the lanes: activations, an example after the other; images with the channels innermost, but
+ * where other shapes see them too (`viewed`). */
 struct klayout lower_layout_example(uint32_t rank, const int64_t *extent, bool viewed);
 /* With the features in the lanes: weights [out, ...] and what has their shape, the outputs innermost in panels of a
  * tile's width, so that a tile reads one stream; */

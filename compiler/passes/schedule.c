@@ -1,5 +1,5 @@
-/* Needs: a program and the target, perhaps schedules from a file. Leaves behind: a schedule for every kernel, the file's
- * where it has one and a derived one for the others that had none. Changes no bit. */
+/* Needs: a program and the target, perhaps schedules from a file. Leaves behind: a schedule for every kernel, the
+ * file's where it has one and a derived one for the others that had none. Changes no bit. */
 #include "passes.h"
 #include "schedule.h"
 

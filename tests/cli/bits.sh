@@ -1,6 +1,6 @@
 #!/bin/sh
-# The same bits for every number of threads, the interpreter and every CPU with FMA, for odd batches and a short last one;
-# in inference for every batch.
+# The same bits for every number of threads, the interpreter and every CPU with FMA, for odd batches and a short last
+# one; in inference for every batch.
 . "$SOURCE/tests/cli/lib.sh"
 XENT_CORES=8 # as many threads as it says below
 export XENT_CORES

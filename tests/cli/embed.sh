@@ -5,7 +5,8 @@
 # 100 made-up images of 28 by 28, as MNIST's files.
 mkdir data
 printf '\0\0\010\003\0\0\0\144\0\0\0\034\0\0\0\034' >data/train-images-idx3-ubyte
-LC_ALL=C awk 'BEGIN { x = 7; for (i = 0; i < 78400; i++) { x = (x * 1103515245 + 12345) % 2147483648; printf "%c", 32 + int(x / 65536) % 95 } }' \
+LC_ALL=C awk 'BEGIN { x = 7
+    for (i = 0; i < 78400; i++) { x = (x * 1103515245 + 12345) % 2147483648; printf "%c", 32 + int(x / 65536) % 95 } }' \
     >>data/train-images-idx3-ubyte
 printf '\0\0\010\001\0\0\0\144' >data/train-labels-idx1-ubyte
 for i in 1 2 3 4 5 6 7 8 9 10; do printf '\0\001\002\003\004\005\006\007\010\011' >>data/train-labels-idx1-ubyte; done

@@ -34,7 +34,9 @@ mkdir folder.net
 wrong folder.net "folder.net"
 { printf 'net 1 model m { input x : f32[3] h = '; head -c 200000 /dev/zero | tr '\000' '('; } >deep.net
 wrong deep.net "deep.net"
-{ printf 'net 1\nmodel m {\n input x : f32[3]\n h = x'; awk 'BEGIN { for (i = 0; i < 200000; i++) printf " |> relu" }'; echo ' }'; } >long.net
+{ printf 'net 1\nmodel m {\n input x : f32[3]\n h = x'
+    awk 'BEGIN { for (i = 0; i < 200000; i++) printf " |> relu" }'
+    echo ' }'; } >long.net
 wrong long.net "long.net"
 for size in 20 100 300 500; do
     head -c $size "$SOURCE/examples/mlp.net" >cut.net
@@ -130,7 +132,9 @@ printf 'net 1\nmodel m { input x : f32[2] h = x |> \033[31mrelu }\n' >odd.net
 check 1 odd.net
 says err '\x1b'
 if LC_ALL=C grep -q "$(printf '\033')" err; then fail "an escape sequence reaches the terminal"; fi
-{ printf 'net 1\nmodel m { input x : f32[2] h = x |> '; awk 'BEGIN { for (i = 0; i < 20000; i++) printf "long" }'; echo ' }'; } >wide.net
+{ printf 'net 1\nmodel m { input x : f32[2] h = x |> '
+    awk 'BEGIN { for (i = 0; i < 20000; i++) printf "long" }'
+    echo ' }'; } >wide.net
 check 1 wide.net
 [ "$(wc -c <err)" -lt 2000 ] || fail "a long line is not cut"
 finish

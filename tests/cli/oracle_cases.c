@@ -45,8 +45,8 @@ static void write_case(const cJSON *test)
     FILE *net = fopen("case.net", "w"), *csv = fopen("case.csv", "w");
     if (!net || !csv)
         abort();
-    fprintf(net, "net 1\nmodel m {\n input z : f32[%d]\n target y : %s[%d]\n output z\n loss cross_entropy(z, y", classes,
-            probs ? "prob" : "class", classes);
+    fprintf(net, "net 1\nmodel m {\n input z : f32[%d]\n target y : %s[%d]\n output z\n loss cross_entropy(z, y",
+            classes, probs ? "prob" : "class", classes);
     cJSON_ArrayForEach(option, options) {
         char *value = cJSON_IsString(option) ? strdup(option->valuestring) : cJSON_PrintUnformatted(option);
         fprintf(net, ", %s = %s", option->string, value);

@@ -49,7 +49,8 @@ for net in mlp lenet; do
     check 0 "$model" --entry=step --stop-after=append_updates
     grep -v '^# ---- ' out | sed '/^$/d' >wanted
     check 0 help opt
-    passes=$(sed '1,/Passes, in the order/d' out | sed -n 's/^  \([a-z_][a-z_]*\) .*/\1/p' | sed '/^select_entry$/d; /^append_updates$/q' | paste -sd,)
+    passes=$(sed '1,/Passes, in the order/d' out | sed -n 's/^  \([a-z_][a-z_]*\) .*/\1/p' |
+        sed '/^select_entry$/d; /^append_updates$/q' | paste -sd,)
     check 0 opt model.xir --entry=step --optimizer=momentum --passes=$passes
     sed '/^$/d' out >got
     same wanted got

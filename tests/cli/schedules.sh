@@ -1,6 +1,6 @@
 #!/bin/sh
-# Schedules from a file: what --emit=schedules prints reads back; other schedules give other loops and the same bits; each
-# mistake has its message and its place.
+# Schedules from a file: what --emit=schedules prints reads back; other schedules give other loops and the same bits;
+# each mistake has its message and its place.
 . "$SOURCE/tests/cli/lib.sh"
 cat >m.net <<'EOF'
 net 1
@@ -23,7 +23,8 @@ check 0 m.net --emit=schedules -o derived.txt
 check 0 m.net --emit=kernels -o derived.xkr
 check 0 m.net --emit=kernels --schedules derived.txt -o again.xkr
 same derived.xkr again.xkr
-[ "$(grep -c '^kernel ' derived.txt)" -eq "$(grep -c '^  kernel ' derived.xkr)" ] || fail "not a schedule for every kernel"
+[ "$(grep -c '^kernel ' derived.txt)" -eq "$(grep -c '^  kernel ' derived.xkr)" ] ||
+    fail "not a schedule for every kernel"
 check 0 m.net --emit=schedules --schedules derived.txt
 same derived.txt out
 check 0 run derived.xkr --emit=schedules
@@ -82,14 +83,16 @@ mistake() { # TEXT MESSAGE…
 mistake 'kernel k { schedule lanes m }' 'wrong.txt:1:8: error: there is no kernel k'
 mistake 'kernel l.dy { schedule lanes m }' 'wrong.txt:1:8: error: there is no kernel l.dy' 'did you mean'
 mistake 'kernel l {
-    schedule lanes mm; tile n 6 }' 'wrong.txt:2:20: error: kernel l: the schedule names mm, which is no index of the kernel' 'did you mean'
+    schedule lanes mm; tile n 6 }' \
+    'wrong.txt:2:20: error: kernel l: the schedule names mm, which is no index of the kernel' 'did you mean'
 mistake 'kernel l { schedule tile n 6, o 4 }' 'wrong.txt:1:31: error: kernel l: the schedule names o, which is no index'
 mistake 'kernel l { schedule order n, m, n }' 'wrong.txt:1:33: error: kernel l: the schedule names n twice in its order'
 mistake 'kernel l { schedule tile n 2, n 3 }' 'wrong.txt:1:31: error: kernel l: the schedule names n twice in its tile'
 mistake 'kernel l { schedule parallel q }' 'wrong.txt:1:30: error: kernel l: the schedule names q, which is no index'
 mistake 'kernel l { schedule unroll q }' 'wrong.txt:1:28: error: kernel l: the schedule names q, which is no index'
 mistake 'kernel l { schedule prefetch q }' 'wrong.txt:1:30: error: kernel l: the schedule names q, which is no buffer'
-mistake 'kernel l { schedule tile n 0 }' 'wrong.txt:1:26: error: kernel l: the size 0 of n in the schedule is not between 1 and 2147483647'
+mistake 'kernel l { schedule tile n 0 }' \
+    'wrong.txt:1:26: error: kernel l: the size 0 of n in the schedule is not between 1 and 2147483647'
 mistake 'kernel l { schedule tile n 20, m 16; unroll k; lanes k }
 kernel conv { schedule }' 'wrong.txt:1:8: error: kernel l: its tiles and unrolled sums are too large'
 mistake 'kernel l { schedule lanes }' 'wrong.txt:1:27: error: expected an index variable, not "}"'
@@ -101,7 +104,8 @@ mistake 'kernel l { schedule lanes m; tile n 6 } x' 'wrong.txt:1:41: error: expe
 mistake 'kernel l { schedule } kernel l { schedule lanes m }' 'wrong.txt:1:30: error: kernel l has a schedule already'
 mistake 'kernels { }
 kernel { schedule }
-kernel l schedule' 'wrong.txt:1:1: error: expected kernel NAME {, not "kernels"' "wrong.txt:2:8: error: expected a kernel's name" \
+kernel l schedule' 'wrong.txt:1:1: error: expected kernel NAME {, not "kernels"' \
+    "wrong.txt:2:8: error: expected a kernel's name" \
     'wrong.txt:3:10: error: expected "{" before the schedule'
 printf 'kernel l \377' >wrong.txt
 check 1 m.net --schedules wrong.txt

@@ -20,7 +20,8 @@ table 61 5 3 f32 >train.csv
 table 20 5 3 f32 >test.csv
 
 check 0 train m.net
-[ "$(grep -cE '^\[epoch: [1-3],batch_id:(4|8)\] loss:  [0-9]+\.[0-9]{4}$' out)" -eq 6 ] || fail "not six lines of mean losses"
+[ "$(grep -cE '^\[epoch: [1-3],batch_id:(4|8)\] loss:  [0-9]+\.[0-9]{4}$' out)" -eq 6 ] ||
+    fail "not six lines of mean losses"
 [ "$(grep -cE '^Accuracy on test set:[0-9]+\.[0-9]{2}%$' out)" -eq 3 ] || fail "not three accuracies"
 [ -s m.safetensors ] || fail "nothing was saved"
 absent m.safetensors~
@@ -89,11 +90,11 @@ check 1 train m.net --set train.optimizer.lr=1e38 --save fresh.safetensors --qui
 says err "nothing was learned: fresh.safetensors is not written"
 absent fresh.safetensors
 
-# Targets that are all ignored hide weights that went bad: what is saved is good nevertheless. The update of the third row,
-# the only one that counts, overflows.
+# Targets that are all ignored hide weights that went bad: what is saved is good nevertheless. The update of the third
+# row, the only one that counts, overflows.
 sed 's/[0-9]*$/-100/; 3s/.*/-1e30,0,0,0,0,0/' train.csv >hidden.csv
-check 1 train m.net --set 'data.source=csv(train = "hidden.csv", test = "test.csv")' --set train.optimizer.lr=1e9 --set train.batch=1 \
-    --no-shuffle --set train.epochs=1 --save h.safetensors --quiet
+check 1 train m.net --set 'data.source=csv(train = "hidden.csv", test = "test.csv")' --set train.optimizer.lr=1e9 \
+    --set train.batch=1 --no-shuffle --set train.epochs=1 --save h.safetensors --quiet
 says err "is not finite after step 3 (epoch 1)" "after 2 updates"
 check 0 eval m.net --weights h.safetensors --json
 case $(number out loss) in *nan* | *inf* | '') fail "the saved weights are not good" ;; esac
@@ -146,7 +147,8 @@ absent t.csv t.safetensors
 # A link to a file that is not there yet.
 ln -s linked.safetensors link.safetensors
 check 0 train m.net --quiet --steps 1 --save link.safetensors
-[ -h link.safetensors ] && [ -f linked.safetensors ] && [ ! -h linked.safetensors ] || fail "a link is not written through"
+[ -h link.safetensors ] && [ -f linked.safetensors ] && [ ! -h linked.safetensors ] ||
+    fail "a link is not written through"
 
 # Ctrl-C: a clean end that saves; a second one ends at once.
 check 0 train m.net --quiet --save short.safetensors --steps 5

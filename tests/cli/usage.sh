@@ -93,7 +93,8 @@ says out "(default: 64)"
 check 0 help run
 says out "--set=SCALAR=VALUE"
 check 0 help train
-for option in --data --set --threads --init --save --no-shuffle --steps --step-log --quiet --json --interpret --cpu --no-cache; do
+for option in --data --set --threads --init --save --no-shuffle --steps --step-log --quiet --json --interpret --cpu \
+    --no-cache; do
     says out " $option"
 done
 check 0 --version

@@ -102,11 +102,12 @@ static void test_step(void)
         xent_compilation_train_options(c, &train);
         CU_ASSERT_EQUAL_FATAL(xent_data_spec_of(m, &spec, &error), XENT_OK);
         CU_ASSERT_EQUAL_FATAL(xent_dataset_from_memory(&spec, 6, x, y, NULL, &data, &error), XENT_OK);
-        CU_ASSERT_EQUAL_FATAL(xent_session_create(m, &(struct xent_session_options){.threads = 2}, &session, &error), XENT_OK);
+        CU_ASSERT_EQUAL_FATAL(xent_session_create(m, &(struct xent_session_options){.threads = 2}, &session, &error),
+                              XENT_OK);
         xent_session_init(session, 3);
         for (int i = 0; i < 3; i++)
-            CU_ASSERT_EQUAL(xent_session_step(session, data, pick, 3, train.scalars, train.scalar_count, &loss[interpret],
-                                              &error),
+            CU_ASSERT_EQUAL(xent_session_step(session, data, pick, 3, train.scalars, train.scalar_count,
+                                              &loss[interpret], &error),
                             XENT_OK);
         xent_session_get(session, xent_model_state(m, "h.weight"), after[interpret]);
         xent_session_destroy(session);
@@ -148,7 +149,8 @@ static void test_passes(void)
 {
     int count[2] = {0};
     struct xent_compile_options options = {
-        .wanted = XENT_WANT_EVAL, .stop_after = "fuse_loss", .on_pass = count_pass, .pass_texts = true, .context = count};
+        .wanted = XENT_WANT_EVAL, .stop_after = "fuse_loss", .on_pass = count_pass, .pass_texts = true,
+        .context = count};
     struct xent_compilation *c = compile(model, &options, XENT_OK);
     CU_ASSERT_PTR_NULL(xent_compilation_model(c));
     CU_ASSERT(count[0] >= 3);
@@ -156,7 +158,8 @@ static void test_passes(void)
     xent_compilation_destroy(c);
 }
 
-static void says(const char *text, const struct xent_compile_options *options, enum xent_status status, const char *words)
+static void says(const char *text, const struct xent_compile_options *options, enum xent_status status,
+                 const char *words)
 {
     struct xent_compilation *c = compile(text, options, status);
     CU_ASSERT_PTR_NULL(xent_compilation_model(c));

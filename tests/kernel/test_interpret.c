@@ -277,7 +277,8 @@ static void overlapping_pooling(void)
 
 static void table(void)
 {
-    static const float w[] = {0.5f, 1.25f, -0.0f, 1e-20f, INFINITY, 0.1f, 0.2f, 0.3f, 0.7f, 1e20f, 3.4028235e38f, 1e-45f};
+    static const float w[] = {0.5f, 1.25f, -0.0f, 1e-20f, INFINITY, 0.1f, 0.2f, 0.3f, 0.7f, 1e20f, 3.4028235e38f,
+                              1e-45f};
     struct bench b;
     bench_open_case(&b, "table", 0);
     for (int m = 0; m < 24; m++)

@@ -16,7 +16,8 @@ layer() {
     layer_=$1
     checks=$((checks + 1))
     headers "$@" | sort -u >allowed
-    find "$SOURCE/$layer_" -maxdepth 1 -name '*.[chly]' -exec sed -n 's/^[ \t]*#[ \t]*include[ \t]*"\([^"]*\)".*/\1/p' {} + |
+    find "$SOURCE/$layer_" -maxdepth 1 -name '*.[chly]' -exec \
+        sed -n 's/^[ \t]*#[ \t]*include[ \t]*"\([^"]*\)".*/\1/p' {} + |
         sed 's|.*/||' | grep -v '\.def$' | grep -vE '^(parser|lexer|cpu_names)(\.tab)?\.h$' | sort -u >used
     comm -13 allowed used >wrong
     [ ! -s wrong ] || fail "$layer_ includes $(tr '\n' ' ' <wrong)"
@@ -39,10 +40,12 @@ for inner in lang lang/support compiler/ir compiler/kernel compiler/ops compiler
     [ ! -s wrong ] || fail "$inner includes more of the runtime than its ABI: $(head -n 1 wrong)"
 done
 checks=$((checks + 1))
-grep -rnE '#[ ]*include [<"]llvm' "$SOURCE" --include='*.[chly]' | grep -vE "^$SOURCE/(compiler/llvm|tests/llvm|build[^/]*)/" >wrong
+grep -rnE '#[ ]*include [<"]llvm' "$SOURCE" --include='*.[chly]' |
+    grep -vE "^$SOURCE/(compiler/llvm|tests/llvm|build[^/]*)/" >wrong
 [ ! -s wrong ] || fail "LLVM outside compiler/llvm: $(head -n 1 wrong)"
 checks=$((checks + 1))
-grep -rnE '#[ ]*include "ast\.h"' "$SOURCE/compiler" --include='*.[ch]' | grep -vE "$SOURCE/compiler/(build|driver)/" >wrong
+grep -rnE '#[ ]*include "ast\.h"' "$SOURCE/compiler" --include='*.[ch]' |
+    grep -vE "$SOURCE/compiler/(build|driver)/" >wrong
 [ ! -s wrong ] || fail "a tree past compiler/build: $(head -n 1 wrong)"
 
 # kernel/ and llvm/ name no op in a string or an identifier's beginning; words of arithmetic are not ops' names.

@@ -5,8 +5,8 @@ enum { ROOM = 1 << 20 };
 
 static void begin(struct text *out, const struct shape *s, int places)
 {
-    text_printf(out, "program @test {\n  arith fma\n  memory %d\n  scalar live: i32 <= %d\n  scalar lr: f32\n", places * ROOM,
-                s->capacity);
+    text_printf(out, "program @test {\n  arith fma\n  memory %d\n  scalar live: i32 <= %d\n  scalar lr: f32\n",
+                places * ROOM, s->capacity);
 }
 
 static void place(struct text *out, const char *kind, const char *declaration, int number)
@@ -124,8 +124,9 @@ static void conv_padded(struct text *out, const struct shape *s)
                 " from 0.0: W[o, c, i, j], X[c, 2*y + i - 1, 2*x + j - 1, m])\n  }\n",
                 s->b, s->a, s->a, N, s->c, s->b, s->c, z, z, N, s->b, s->a, s->a);
     text_printf(out,
-                "  kernel c.dx(Z: f32[%d, %d, %d, %d] " IMAGES ", W: f32[%d, %d, 3, 3]) -> (dX: f32[%d, %d, %d, %d] " IMAGES
-                ") {\n    dX[c, y, x, m] = sum.fma(o < %d, p < %d, q < %d | 0 <= y + 1 - 2*p < 3, 0 <= x + 1 - 2*q < 3"
+                "  kernel c.dx(Z: f32[%d, %d, %d, %d] " IMAGES ", W: f32[%d, %d, 3, 3])"
+                " -> (dX: f32[%d, %d, %d, %d] " IMAGES ") {\n"
+                "    dX[c, y, x, m] = sum.fma(o < %d, p < %d, q < %d | 0 <= y + 1 - 2*p < 3, 0 <= x + 1 - 2*q < 3"
                 " from 0.0: W[o, c, y + 1 - 2*p, x + 1 - 2*q], Z[o, p, q, m])\n  }\n"
                 "  call c(X, W, Z)\n  barrier\n  call c.dx(Z, W, dX)\n}\n",
                 s->c, z, z, N, s->c, s->b, s->b, s->a, s->a, N, s->c, z, z);
@@ -151,7 +152,8 @@ static void conv_dw(struct text *out, const struct shape *s)
 /* The same with padding, odd kernels of 3, 5 and 7, stride 1 or 2, and momentum. */
 static void conv_dw_padded(struct text *out, const struct shape *s)
 {
-    int N = s->capacity, K = 3 + 2 * (s->c % 3), p = K / 2, step = 1 + (s->a + s->b) % 2, z = (s->a + 2 * p - K) / step + 1;
+    int N = s->capacity, K = 3 + 2 * (s->c % 3), p = K / 2, step = 1 + (s->a + s->b) % 2;
+    int z = (s->a + 2 * p - K) / step + 1;
     begin(out, s, 4);
     place(out, "state", f(out, "X: f32[%d, %d, %d, %d] " IMAGES, s->b, s->a, s->a, N), 0);
     place(out, "state", f(out, "dZ: f32[%d, %d, %d, %d] " IMAGES, s->c, z, z, N), 1);
@@ -188,8 +190,8 @@ static void unpool(struct text *out, const struct shape *s)
     text_printf(out,
                 "  kernel pool(Z: f32[%d, %d, %d, %d] " IMAGES ") -> (P: f32[%d, %d, %d, %d] " IMAGES
                 ", at: u8[%d, %d, %d, %d] " IMAGES ") {\n    P[o, y, x, m], at[o, y, x, m] ="
-                " max_at(u < 3, v < 3 | 0 <= 2*y + u - 1 < %d, 0 <= 2*x + v - 1 < %d: Z[o, 2*y + u - 1, 2*x + v - 1, m])\n"
-                "  }\n",
+                " max_at(u < 3, v < 3 | 0 <= 2*y + u - 1 < %d, 0 <= 2*x + v - 1 < %d:"
+                " Z[o, 2*y + u - 1, 2*x + v - 1, m])\n  }\n",
                 s->c, z, z, N, s->c, p, p, N, s->c, p, p, N, z, z);
     text_printf(out,
                 "  kernel pool.dx(P: f32[%d, %d, %d, %d] " IMAGES ", at: u8[%d, %d, %d, %d] " IMAGES
@@ -199,8 +201,9 @@ static void unpool(struct text *out, const struct shape *s)
                 s->c, p, p, N, s->c, p, p, N, s->c, z, z, N, p, p);
     text_printf(out,
                 "  kernel spread(dP: f32[%d, %d, %d, %d] " IMAGES ") -> (dQ: f32[%d, %d, %d, %d] " IMAGES
-                ") {\n    dQ[o, y, x, m] = where(y/2 < %d && x/2 < %d && dP[o, y/2, x/2, m] > f32(2*(y%%2) + x%%2) * 0.2:"
-                " dP[o, y/2, x/2, m]; 0.0)\n  }\n"
+                ") {\n"
+                "    dQ[o, y, x, m] = where(y/2 < %d && x/2 < %d && dP[o, y/2, x/2, m] > f32(2*(y%%2) + x%%2) * 0.2"
+                ": dP[o, y/2, x/2, m]; 0.0)\n  }\n"
                 "  call pool(Z, P, at)\n  call spread(dP, dQ)\n  barrier\n  call pool.dx(P, at, dZ)\n}\n",
                 s->c, q, q, N, s->c, z, z, N, q, q);
 }
@@ -241,14 +244,16 @@ static void loss(struct text *out, const struct shape *s)
                 " loss: f32[], dZ: f32[%d, %d]) {\n"
                 "    let top[m < %d] = max_at(c < %d: Z[c, m])\n"
                 "    let j[m < %d] = position(max_at(c < %d: Z[c, m]))\n"
-                "    let r[m < %d] = sum(c < %d | 0 <= c < %d from 0.0: select(c != j[m], exp(Z[c, m] - top[m]), 0.0))\n"
+                "    let r[m < %d] = sum(c < %d | 0 <= c < %d from 0.0:"
+                " select(c != j[m], exp(Z[c, m] - top[m]), 0.0))\n"
                 "    let ls[m < %d] = log1p(r[m])\n"
                 "    let p[c < %d, m < %d] = exp(Z[c, m] - top[m]) / (1.0 + r[m])\n"
                 "    let a[m < %d] = where(t[m] != 2: w[t[m]]; 0.0)\n"
                 "    D = sum.tree(m < live: a[m])\n"
                 "    L[m] = where(t[m] != 2: a[m] * (ls[m] - (Z[t[m], m] - top[m])); 0.0)\n"
                 "    loss = where(D > 0.0: sum.tree(m < live: L[m]) / D; 0.0)\n"
-                "    dZ[c, m] = where(t[m] != 2 && D > 0.0: a[m] * select(c == t[m], p[c, m] - 1.0, p[c, m]) / D; 0.0)\n"
+                "    dZ[c, m] = where(t[m] != 2 && D > 0.0:"
+                " a[m] * select(c == t[m], p[c, m] - 1.0, p[c, m]) / D; 0.0)\n"
                 "  }\n  call loss(Z, t, w, D, L, loss, dZ, live = live)\n}\n",
                 C, N, N, C, N, N, C, N, N, C, N, C, N, C, C, N, C, N, N);
 }
@@ -308,7 +313,8 @@ static void dependent(struct text *out, const struct shape *s)
     place(out, "arena", "y: f32[100]", 1);
     place(out, "arena", "z: f32[100]", 2);
     text_add(out, "  kernel k(X: f32[100]) -> (Y: f32[100], Z: f32[100]) {\n    Y[n] = X[n] * 2.0\n"
-                  "    Z[n] = sum(k < 100 from 0.0: Y[k]) + X[n]\n    schedule parallel n\n  }\n  call k(x, y, z)\n}\n");
+                  "    Z[n] = sum(k < 100 from 0.0: Y[k]) + X[n]\n    schedule parallel n\n  }\n"
+                  "  call k(x, y, z)\n}\n");
 }
 
 /* A loss by probabilities: every let with a sum is read first in the terms of another sum. */

@@ -1,5 +1,5 @@
-/* Machine code = interpreter, bit for bit: every family of kernels, odd shapes, the compiler's schedule and random ones,
- * every instruction set that this machine has, one to three threads. */
+/* Machine code = interpreter, bit for bit: every family of kernels, odd shapes, the compiler's schedule and random
+ * ones, every instruction set that this machine has, one to three threads. */
 #include "codegen.h"
 #include "families.h"
 #include "kernel.h"
@@ -84,7 +84,8 @@ static bool same_bits(enum ktype type, const void *x, const void *y, int64_t e)
     return a == b || nan;
 }
 
-static bool same_results(const struct kprogram *program, const struct memory *x, const struct memory *y, const char *what)
+static bool same_results(const struct kprogram *program, const struct memory *x, const struct memory *y,
+                         const char *what)
 {
     for (size_t v = 0; v < program->vars.count; v++) {
         const struct kvar *var = program->vars.at[v];
@@ -260,8 +261,8 @@ static void test_family(const struct family *family)
                 call.scalar[0].i = shapes[s].live;
                 call.scalar[1].f = 0.0625f;
                 char what[128];
-                snprintf(what, sizeof what, "%s on %s, shape %zu, schedule %d", family->name, cpus[c] ? cpus[c] : "host",
-                         s, (int)seed);
+                snprintf(what, sizeof what, "%s on %s, shape %zu, schedule %d", family->name,
+                         cpus[c] ? cpus[c] : "host", s, (int)seed);
                 CU_ASSERT_TRUE(agrees(text_string(&source), target, seed ? seed * 1000 + s : 0, &call, what));
                 arena_deinit(&arena);
             }
@@ -331,8 +332,9 @@ static uint32_t statements_of(const struct lblock *block, enum lstatement_kind k
     return n;
 }
 
-/* A tile of taps whose border positions are known: loops of positions are cut where the taps that have a term change, and
- * nothing is tested. Tap j of 3 with padding 1: two at the first position, three in the loop, two at the last one. */
+/* A tile of taps whose border positions are known: loops of positions are cut where the taps that have a term
+ * change, and nothing is tested. Tap j of 3 with padding 1: two at the first position, three in the loop, two
+ * at the last one. */
 static void test_borders(void)
 {
     static const struct ktarget target = {

@@ -72,8 +72,10 @@ static size_t check_model(const char *path, enum entry_kind entry, const char *p
 
 void test_gradients(void)
 {
-    static const char *const passes[] = {"select_entry infer_shapes autodiff",
-                                         "select_entry infer_shapes simplify fuse_loss fuse_pool autodiff fuse_pool_bias cse dce"};
+    static const char *const passes[] = {
+        "select_entry infer_shapes autodiff",
+        "select_entry infer_shapes simplify fuse_loss fuse_pool autodiff fuse_pool_bias cse dce",
+    };
     struct arena list;
     arena_init(&list, NULL);
     size_t count, checked = 0;

@@ -14,8 +14,8 @@ enum { DATA_SET = 70 };
 static const double tolerance = 4e-5;
 static const char reference_passes[] = "select_entry infer_shapes autodiff append_updates";
 static const char kernel_passes[] =
-    "select_entry infer_shapes simplify fuse_loss fuse_pool autodiff append_updates fuse_pool_bias cse dce fuse lower schedule "
-    "place_barriers plan_memory";
+    "select_entry infer_shapes simplify fuse_loss fuse_pool autodiff append_updates fuse_pool_bias cse dce fuse lower "
+    "schedule place_barriers plan_memory";
 
 struct trial {
     const char *path;

@@ -54,14 +54,16 @@ static void wrong(void) {
         {"{" T("a", "[1,1,1,1,1,1,1]", "0", "4") "}", 4, "a has more than 6 dimensions"},
         {"{" T("a", "[1,]", "0", "4") "}", 4, "expected an extent"},
         {"{" T("a", "[1]", "0", "18446744073709551616") "}", 4, "expected an offset"},
-        {"{" T("a", "[1]", "0", "9223372036854775807") "}", 4, "a has the offsets [0, 9223372036854775807], but the data has 4 bytes"},
+        {"{" T("a", "[1]", "0", "9223372036854775807") "}", 4,
+         "a has the offsets [0, 9223372036854775807], but the data has 4 bytes"},
         {"{" T("a", "[1]", "4", "0") "}", 4, "a has the offsets [4, 0]"},
         {"{" T("a", "[1]", "4", "8") "}", 4, "but the data has 4 bytes"},
         {"{" T("a", "[2]", "0", "4") "}", 4, "a has 4 bytes, but its shape [2] needs 8"},
         {"{" T("a", "[1]", "0", "4") "," T("a", "[1]", "4", "8") "}", 8, "a stands there twice"},
         {"{" T("a", "[2]", "0", "8") "," T("b", "[2]", "4", "12") "}", 12, "b (from byte 4) overlaps a (up to byte 8)"},
         {"{" T("a", "[2]", "0", "8") "," T("b", "[2]", "0", "8") "}", 8, "b (from byte 0) overlaps a (up to byte 8)"},
-        {"{" T("a", "[1]", "0", "4") "," T("b", "[1]", "8", "12") "}", 12, "bytes 4 to 7 of the data belong to no tensor"},
+        {"{" T("a", "[1]", "0", "4") "," T("b", "[1]", "8", "12") "}", 12,
+         "bytes 4 to 7 of the data belong to no tensor"},
         {"{" T("a", "[1]", "4", "8") "}", 8, "bytes 0 to 3 of the data belong to no tensor"},
         {"{" T("a", "[1]", "0", "4") "}", 5, "bytes 4 to 4 of the data belong to no tensor"},
         {"{}", 3, "bytes 0 to 2 of the data belong to no tensor"},
@@ -104,7 +106,8 @@ static void right(void) {
     char bytes[1024];
     struct xent_safetensors *file;
     struct xent_error error;
-    /* 3 bytes of padding leave the data unaligned; data not in the header's order; escapes; an empty and a rank-0 one */
+    /* 3 bytes of padding leave the data unaligned; data not in the header's order; escapes; an empty and a
+     * rank-0 one */
     size_t size = build(bytes,
                         "{ \"__metadata__\" : {\"format\":\"p\\\"t\"} ,\n" T("b\\u00e4\\ud83d\\ude00\\n", "[2, 1]", "4",
                                                                              "12") "," T("a", "[]", "0", "4") ","
@@ -259,7 +262,8 @@ static void abandoned(void) {
     pid_t child = fork();
     if (child == 0) {
         bool right = xent_output_open(scratch("first"), false, &open_[0], &error) == XENT_OK &&
-                     xent_output_open(scratch("second"), false, &open_[1], &error) == XENT_OK && count_files(".tmp") == 2;
+                     xent_output_open(scratch("second"), false, &open_[1], &error) == XENT_OK &&
+                     count_files(".tmp") == 2;
         xent_output_abandon();
         right = right && count_files(".tmp") == 0 && access(scratch("done"), F_OK) == 0;
         right = right && xent_output_commit(open_[0], &error) == XENT_ERROR_IO && access(scratch("first"), F_OK) != 0;
@@ -295,7 +299,8 @@ static void bad_outputs(void) {
     CHECK_ERROR(xent_check_room(scratch("fresh"), (uint64_t)1 << 60, &error), XENT_ERROR_IO, &error, "cannot write");
     CU_ASSERT(access(scratch("fresh"), F_OK) != 0);
     CU_ASSERT_EQUAL(count_files(".tmp"), 0);
-    CHECK_ERROR(xent_check_writable("/dev/full", &error), XENT_ERROR_IO, &error, "/dev/full: cannot write: no space left");
+    CHECK_ERROR(xent_check_writable("/dev/full", &error), XENT_ERROR_IO, &error,
+                "/dev/full: cannot write: no space left");
     CHECK_OK(xent_output_open("/dev/full", false, &output, &error));
     CHECK_OK(xent_output_write(output, "x", 1, &error));
     CHECK_ERROR(xent_output_commit(output, &error), XENT_ERROR_IO, &error, "/dev/full: cannot write: no space left");

@@ -37,7 +37,8 @@ static void wrong(void) {
         {&f32_class, 0, ",,,\n", "t.csv:1:1: field 1: nothing is no number"},
         {&f32_class, 0, "1,,3,0\n", "t.csv:1:3: field 2: nothing is no number"},
         {&f32_class, 0, "1,2,3,0\n\n1,2,3,0\n", "t.csv:2:1: a blank line between examples"},
-        {&f32_class, 0, "1,2,3,4\n", "t.csv:1:7: field 4: \"4\" is no class of example 0 (counted from 0): classes are 0 to 3"},
+        {&f32_class, 0, "1,2,3,4\n",
+         "t.csv:1:7: field 4: \"4\" is no class of example 0 (counted from 0): classes are 0 to 3"},
         {&f32_class, 0, "1,2,3,0\n1,2,3,-1\n", "t.csv:2:7: field 4: \"-1\" is no class of example 1"},
         {&f32_class, 0, "1,2,3,99999999999\n", "is no class of example 0"},
         {&f32_class, 0, "1,2,3,1.0\n", "\"1.0\" is no class index"},
@@ -162,7 +163,8 @@ static void quotes(void) {
         CU_ASSERT_PTR_NOT_NULL_FATAL(quote);
         sprintf(want, "\n    1 | …%60sbad,3,%34s…\n      | %61s^~~", "", "", "");
         if (odd) {
-            CU_ASSERT(!strncmp(quote, "\n    1 | 1,\xc3\xa4", 13) && strstr(quote, "\xc3\xa4…\n") && !strstr(quote, "\\x"));
+            CU_ASSERT(!strncmp(quote, "\n    1 | 1,\xc3\xa4", 13) && strstr(quote, "\xc3\xa4…\n") &&
+                      !strstr(quote, "\\x"));
             CU_ASSERT_EQUAL(strlen(strrchr(quote, '^')), 98); /* the rest of a window of 100 columns */
         } else {
             CU_ASSERT_STRING_EQUAL(quote, want);
@@ -179,7 +181,8 @@ static void numbers(void) {
         double have = 0;
         switch (i % 3) {
         case 0:
-            snprintf(text, sizeof text, "%s%u.%ue%d", a & 1 ? "-" : "", a >> (b & 31), b >> (a & 31), (int)(b % 61) - 30);
+            snprintf(text, sizeof text, "%s%u.%ue%d", a & 1 ? "-" : "", a >> (b & 31), b >> (a & 31),
+                     (int)(b % 61) - 30);
             break;
         case 1:
             snprintf(text, sizeof text, "%.*g", (int)(b % 19) + 1, (double)xent_uniform(a, 1e3f));

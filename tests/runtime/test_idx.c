@@ -102,7 +102,8 @@ static void right(void) {
         other.rank = shapes[i].rank;
         memcpy(other.shape, shapes[i].shape, sizeof shapes[i].shape);
         enum xent_status status = xent_dataset_load_idx(&other, scratch("images"), scratch("labels"), &d, &error);
-        CHECK_ERROR(status, shapes[i].fits ? XENT_OK : XENT_ERROR_DATA, &error, "images are [3, 2], but the input is [");
+        CHECK_ERROR(status, shapes[i].fits ? XENT_OK : XENT_ERROR_DATA, &error,
+                    "images are [3, 2], but the input is [");
         if (!status)
             xent_dataset_destroy(d);
     }
@@ -129,25 +130,37 @@ static void wrong(void) {
         const char *part;
     } cases[] = {
         {{.size = 0}, good_labels(), "images: 0 bytes are no idx file"},
-        {images(0x801, COUNT, ROWS, COLUMNS, DATA), good_labels(), "images: magic 0x00000801: these are labels; an idx file of images begins with 0x00000803: unsigned bytes in 3 dimensions"},
-        {images(0xd03, COUNT, ROWS, COLUMNS, DATA), good_labels(), "images: magic 0x00000d03: floats in 3 dimensions; an idx file"},
-        {images(0x01000803, COUNT, ROWS, COLUMNS, DATA), good_labels(), "images: magic 0x01000803: no idx file; an idx file of images"},
-        {images(0x80f, COUNT, ROWS, COLUMNS, DATA), good_labels(), "images: magic 0x0000080f: unsigned bytes in 15 dimensions; an idx file"},
+        {images(0x801, COUNT, ROWS, COLUMNS, DATA), good_labels(),
+         "images: magic 0x00000801: these are labels; an idx file of images begins with 0x00000803: "
+         "unsigned bytes in 3 dimensions"},
+        {images(0xd03, COUNT, ROWS, COLUMNS, DATA), good_labels(),
+         "images: magic 0x00000d03: floats in 3 dimensions; an idx file"},
+        {images(0x01000803, COUNT, ROWS, COLUMNS, DATA), good_labels(),
+         "images: magic 0x01000803: no idx file; an idx file of images"},
+        {images(0x80f, COUNT, ROWS, COLUMNS, DATA), good_labels(),
+         "images: magic 0x0000080f: unsigned bytes in 15 dimensions; an idx file"},
         {{.at = {0, 0, 8, 3, 0, 0}, .size = 6}, good_labels(), "the file ends in its header, after 6 of 16 bytes"},
         {images(0x804, COUNT, ROWS, COLUMNS, DATA), good_labels(), "images: magic 0x00000804: 4 dimensions: "},
-        {good_images(), labels(0x802, COUNT, COUNT, 9), "labels: magic 0x00000802: unsigned bytes in 2 dimensions; an idx"},
-        {images(0x803, COUNT, ROWS, COLUMNS, DATA - 1), good_labels(), "images: magic 0x00000803: 3 dimensions: 45 bytes, but its header (5 images) wants 46"},
-        {images(0x803, COUNT, ROWS, COLUMNS, DATA + 1), good_labels(), "images: magic 0x00000803: 3 dimensions: 47 bytes, but its header"},
+        {good_images(), labels(0x802, COUNT, COUNT, 9),
+         "labels: magic 0x00000802: unsigned bytes in 2 dimensions; an idx"},
+        {images(0x803, COUNT, ROWS, COLUMNS, DATA - 1), good_labels(),
+         "images: magic 0x00000803: 3 dimensions: 45 bytes, but its header (5 images) wants 46"},
+        {images(0x803, COUNT, ROWS, COLUMNS, DATA + 1), good_labels(),
+         "images: magic 0x00000803: 3 dimensions: 47 bytes, but its header"},
         {images(0x803, COUNT + 1, ROWS, COLUMNS, DATA), good_labels(), "its header (6 images) wants 52"},
         {images(0x803, ~0u, ROWS, COLUMNS, DATA), good_labels(), "wants 25769803786"},
         {images(0x803, ~0u, ~0u, ~0u, DATA), good_labels(), "the header's dimensions overflow"},
         {images(0x803, 0, ROWS, COLUMNS, 0), good_labels(), "images: 0 examples"},
         {images(0x803, COUNT, COLUMNS, ROWS, DATA), good_labels(), "images are [2, 3], but the input is [1, 3, 2]"},
         {images(0x803, COUNT, 0, COLUMNS, 0), good_labels(), "images are [0, 2]"},
-        {good_images(), labels(0x803, COUNT, COUNT, 9), "labels: magic 0x00000803: these are images; an idx file of labels begins with 0x00000801: unsigned bytes in 1 dimension"},
-        {good_images(), labels(0x801, COUNT, COUNT - 1, 9), "labels: magic 0x00000801: 1 dimension: 12 bytes, but its header (5 labels) wants 13"},
+        {good_images(), labels(0x803, COUNT, COUNT, 9),
+         "labels: magic 0x00000803: these are images; an idx file of labels begins with 0x00000801: "
+         "unsigned bytes in 1 dimension"},
+        {good_images(), labels(0x801, COUNT, COUNT - 1, 9),
+         "labels: magic 0x00000801: 1 dimension: 12 bytes, but its header (5 labels) wants 13"},
         {good_images(), labels(0x801, COUNT + 1, COUNT + 1, 9), "labels: 6 labels, but"},
-        {good_images(), labels(0x801, COUNT, COUNT, 10), "labels: example 4 (counted from 0) has class 10, which is outside 0 to 9"},
+        {good_images(), labels(0x801, COUNT, COUNT, 10),
+         "labels: example 4 (counted from 0) has class 10, which is outside 0 to 9"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         for (int gz = 0; gz < 2; gz++) {
@@ -206,12 +219,12 @@ static void wrong_models(void) {
     put_file("labels", &y);
     struct xent_data_spec other = spec;
     other.dtype = XENT_F32;
-    CHECK_ERROR(xent_dataset_load_idx(&other, scratch("images"), scratch("labels"), &d, &error), XENT_ERROR_DATA, &error,
-                "idx files hold u8, but the input is f32[1, 3, 2]");
+    CHECK_ERROR(xent_dataset_load_idx(&other, scratch("images"), scratch("labels"), &d, &error), XENT_ERROR_DATA,
+                &error, "idx files hold u8, but the input is f32[1, 3, 2]");
     other = spec;
     other.target = XENT_TARGET_PROB;
-    CHECK_ERROR(xent_dataset_load_idx(&other, scratch("images"), scratch("labels"), &d, &error), XENT_ERROR_DATA, &error,
-                "the target is prob[10]");
+    CHECK_ERROR(xent_dataset_load_idx(&other, scratch("images"), scratch("labels"), &d, &error), XENT_ERROR_DATA,
+                &error, "the target is prob[10]");
     CHECK_ERROR(xent_dataset_load_idx(&spec, scratch("images"), scratch("absent"), &d, &error), XENT_ERROR_IO, &error,
                 "absent: cannot open: no such file");
 }

@@ -130,7 +130,8 @@ static void wrong_calls(void) {
     toy_make(&u8, TOY_U8, XENT_REDUCE_MEAN);
     struct xent_session *session = make_session(&toy.model, 1), *other = make_session(&u8.model, 1);
     struct xent_dataset *dataset = make_dataset(&toy.model);
-    const struct xent_scalar_value right[] = {{"lr", 0.1f}, {"momentum", 0}}, twice[] = {{"lr", 1}, {"momentum", 0}, {"lr", 2}},
+    const struct xent_scalar_value right[] = {{"lr", 0.1f}, {"momentum", 0}},
+                                   twice[] = {{"lr", 1}, {"momentum", 0}, {"lr", 2}},
                                    more[] = {{"lr", 1}, {"momentum", 0}, {"rho", 2}};
     const struct {
         uint32_t live;

@@ -261,8 +261,8 @@ static void bad_last_update(void) {
         float zero[18] = {0}, loss;
         xent_session_set(session, &toy.state[0], zero);
         xent_session_set(other, &toy.state[0], zero);
-        struct xent_train_options options = {.epochs = limit ? 5 : 1, .batch = 1, .steps = limit ? 2 : 0, .scalars = large,
-                                             .scalar_count = 2};
+        struct xent_train_options options = {
+            .epochs = limit ? 5 : 1, .batch = 1, .steps = limit ? 2 : 0, .scalars = large, .scalar_count = 2};
         struct xent_train_result result;
         CHECK_ERROR(xent_train(session, dataset, &options, &result, &error), XENT_ERROR_NUMERIC, &error,
                     "l.weight is not finite after step 2");
@@ -300,7 +300,8 @@ static void hidden(void) {
         y[bad - 1] = 1;
         struct xent_dataset *dataset;
         CHECK_OK(xent_dataset_from_memory(&spec, COUNT, x, y, NULL, &dataset, &error));
-        struct xent_session *session = make_session(&toy.model, 1 + (uint32_t)i % 3), *other = make_session(&toy.model, 1);
+        struct xent_session *session = make_session(&toy.model, 1 + (uint32_t)i % 3);
+        struct xent_session *other = make_session(&toy.model, 1);
         float zero[18] = {0}, loss;
         xent_session_set(session, &toy.state[0], zero);
         xent_session_set(other, &toy.state[0], zero);
@@ -358,7 +359,8 @@ static void wrong_options(void) {
         CHECK_ERROR(xent_train(session, dataset, &options, &result, &error), XENT_ERROR_ARGUMENT, &error, part);       \
         CU_ASSERT_EQUAL(result.steps, 0);                                                                              \
     } while (0)
-    const struct xent_scalar_value nan_rate[] = {{"lr", NAN}, {"momentum", 0}}, infinite[] = {{"lr", 1}, {"momentum", INFINITY}};
+    const struct xent_scalar_value nan_rate[] = {{"lr", NAN}, {"momentum", 0}},
+                                   infinite[] = {{"lr", 1}, {"momentum", INFINITY}};
     WRONG(options.epochs = 0, "0 epochs");
     WRONG(options.batch = 0, "a batch of 0");
     WRONG(options.batch = EXAMPLES + 1, "a batch of 1298 of 1297 examples");

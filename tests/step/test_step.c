@@ -1,7 +1,8 @@
 /* Counts what happens in training steps and in forward calls of the models named as arguments, gathering the batch
  * included: allocations and locks by wrapped functions, system calls by tracing a child (ptrace). With one thread there
  * are none. Two threads that have two cores sleep only where one of them loses its core, so that for them futex alone
- * may be called, and there are windows of steps without. Where tracing is forbidden only the wrapped functions count. */
+ * may be called, and there are windows of steps without. Where tracing is forbidden only the wrapped functions
+ * count. */
 #include <xent/compiler.h>
 #include <xent/runtime.h>
 

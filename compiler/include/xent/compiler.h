@@ -25,7 +25,7 @@ extern "C" {
 enum xent_want {
     XENT_WANT_FORWARD = 1,  /* outputs and logits */
     XENT_WANT_EVAL = 2,     /* the same, with loss and metric of each example */
-    XENT_WANT_GRADIENT = 4, /* the same, with the gradient of the summed loss over an f32 input, where the input is f32 */
+    XENT_WANT_GRADIENT = 4, /* the same, with the gradient of the summed loss over the input, where that is f32 */
     XENT_WANT_STEP = 8,     /* one training step */
     XENT_WANT_LAST = 16,    /* alone: the last of FORWARD, EVAL and STEP that the model has */
 };
@@ -40,7 +40,7 @@ struct xent_pass_report {
 
 /* All zero is fine. Strings need to live only during the call. */
 struct xent_compile_options {
-    uint32_t wanted; /* enum xent_want, or-ed; 0: FORWARD, EVAL where there is a loss, STEP where there is an optimizer */
+    uint32_t wanted; /* enum xent_want, or-ed; 0: FORWARD, EVAL where there is a loss, STEP with an optimizer */
     uint32_t batch;  /* examples computed at once, at most 2^20; 0: train.batch, or 64 where there is no `train` */
     const char *cpu, *features; /* as LLVM names them; NULL: this machine */
     bool interpret;             /* run kernels by the interpreter, not by machine code */
@@ -88,15 +88,15 @@ enum xent_stage {
     XENT_STAGE_OBJECT, /* a native object with `const struct xent_model xent_model_NAME`, needing nothing else */
 };
 
-/* A stage as bytes, to be freed with free(). `entry`: "forward", "eval", "gradient", "step"; NULL: the last of them that
- * was compiled, or, for LLVM, ASM and OBJECT, all. */
+/* A stage as bytes, to be freed with free(). `entry`: "forward", "eval", "gradient", "step"; NULL: the last of them
+ * that was compiled, or, for LLVM, ASM and OBJECT, all. */
 XENT_API enum xent_status xent_compilation_emit(struct xent_compilation *compilation, enum xent_stage stage,
                                                 const char *entry, char **out_bytes, size_t *out_size,
                                                 struct xent_error *error);
 
 /* The data set that the text's `data` section names. `folder`: where a named source's files are, NULL: the usual places
- * (see xent_source_folder). `csv_flags`: XENT_CSV_EXACT or 0. XENT_ERROR_DATA when there is no `data` section or no such
- * split. The caller destroys it. */
+ * (see xent_source_folder). `csv_flags`: XENT_CSV_EXACT or 0. XENT_ERROR_DATA when there is no `data` section or no
+ * such split. The caller destroys it. */
 XENT_API enum xent_status xent_compilation_load_data(const struct xent_compilation *compilation, enum xent_split split,
                                                      const char *folder, unsigned csv_flags, struct xent_dataset **out,
                                                      struct xent_error *error);
@@ -104,8 +104,8 @@ XENT_API enum xent_status xent_compilation_load_data(const struct xent_compilati
 /* Whether the text's `data` section names this split. */
 XENT_API bool xent_compilation_has_split(const struct xent_compilation *compilation, enum xent_split split);
 
-/* Fills epochs, batch, shuffle, seed, log_every and the scalars from the text's `train` section (its defaults where it is
- * silent); everything else is 0. Scalars are owned by the compilation. */
+/* Fills epochs, batch, shuffle, seed, log_every and the scalars from the text's `train` section (its defaults where it
+ * is silent); everything else is 0. Scalars are owned by the compilation. */
 XENT_API void xent_compilation_train_options(const struct xent_compilation *compilation,
                                              struct xent_train_options *out);
 

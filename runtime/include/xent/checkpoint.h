@@ -1,7 +1,8 @@
 /* Parameters in and out, as safetensors files: f32, dense, row-major, under PyTorch's state_dict names.
  *
  * Reading is strict: every header field is checked, each byte of the data belongs to exactly one tensor, and names and
- * shapes must be the model's, all of them. Header sizes that leave the data unaligned, and __metadata__, are accepted. */
+ * shapes must be the model's, all of them. Header sizes that leave the data unaligned, and __metadata__, are
+ * accepted. */
 #ifndef XENT_CHECKPOINT_H
 #define XENT_CHECKPOINT_H
 

@@ -94,8 +94,8 @@ enum xent_csv_flags {
  *     [+-] ( digits [. [digits]] | . digits ) [ e [+-] digits ]   or   [+-] ( inf | infinity | nan )
  * in any case, with a point whatever the locale is, rounded to double and then to float; a finite number too large for
  * float is an error. Probabilities are the same, finite and not negative; they need not sum to 1. Fields are separated
- * by commas; blanks around a number and quotes around it are allowed, so are CR LF, a byte order mark and blank lines at
- * the end. Messages begin with file:line:column: (from 1, in characters) and quote the line. */
+ * by commas; blanks around a number and quotes around it are allowed, so are CR LF, a byte order mark and blank lines
+ * at the end. Messages begin with file:line:column: (from 1, in characters) and quote the line. */
 XENT_API enum xent_status xent_dataset_load_csv(const struct xent_data_spec *spec, const char *path, unsigned flags,
                                                 struct xent_dataset **out, struct xent_error *error);
 

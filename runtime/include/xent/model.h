@@ -66,7 +66,7 @@ enum xent_feed_kind {
     XENT_FEED_INPUT = 0,        /* all examples of a data set, dense rows, dtype elements */
     XENT_FEED_CLASS_TARGET = 1, /* i32 per example */
     XENT_FEED_PROB_TARGET = 2,  /* f32[C] per example */
-    XENT_FEED_PICK = 3,         /* i32[capacity]: which example each lane reads; lanes >= live must hold a valid index */
+    XENT_FEED_PICK = 3,         /* i32[capacity]: which example each lane reads; lanes >= live need a valid index */
 };
 
 /* Scalars that change from call to call; index in xent_call.scalar, by name in xent_entry.scalars. */

@@ -15,8 +15,8 @@ extern "C" {
 
 struct xent_output;
 
-/* Opens `path` for writing. A symbolic link is followed, also to a file that is not there yet. `backup`: an existing regular file becomes path~ when the new
- * one takes its place. A read-only file is not replaced. */
+/* Opens `path` for writing. A symbolic link is followed, also to a file that is not there yet. `backup`: an existing
+ * regular file becomes path~ when the new one takes its place. A read-only file is not replaced. */
 XENT_API enum xent_status xent_output_open(const char *path, bool backup, struct xent_output **out,
                                            struct xent_error *error);
 /* Buffered. After a failure the output can only be aborted. */

@@ -18,8 +18,8 @@ enum { XENT_MAX_THREADS = 256 };
 
 struct xent_pool;
 
-/* The cores that this process may use: its affinity, and the whole cores of its cgroup's quota; at least 1. XENT_CORES in
- * the environment overrides them. */
+/* The cores that this process may use: its affinity, and the whole cores of its cgroup's quota; at least 1. XENT_CORES
+ * in the environment overrides them. */
 XENT_API uint32_t xent_available_cores(void);
 
 /* `threads` 1 to XENT_MAX_THREADS, also more than cores, or 0 for xent_available_cores(). */

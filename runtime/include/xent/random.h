@@ -28,8 +28,8 @@ XENT_API uint32_t xent_random(uint64_t seed, enum xent_purpose purpose, uint32_t
  * exact, so the result is rounded once. */
 XENT_API float xent_uniform(uint32_t word, float bound);
 
-/* The order of epoch `epoch` (from 0): order[0..count) becomes a permutation of 0..count-1, by Fisher and Yates from the
- * end, with unbiased bounded integers (Lemire's multiplication with rejection). count < 2^31. */
+/* The order of epoch `epoch` (from 0): order[0..count) becomes a permutation of 0..count-1, by Fisher and Yates from
+ * the end, with unbiased bounded integers (Lemire's multiplication with rejection). count < 2^31. */
 XENT_API void xent_shuffle(uint64_t seed, uint32_t epoch, int32_t *order, uint32_t count);
 
 #ifdef __cplusplus

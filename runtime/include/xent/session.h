@@ -52,7 +52,8 @@ XENT_API void xent_session_reset_optimizer(struct xent_session *session);
 /* A state tensor (f32) as dense row-major values, xent_tensor_elements of them. */
 XENT_API void xent_session_get(const struct xent_session *session, const struct xent_tensor *tensor, float *out);
 XENT_API void xent_session_set(struct xent_session *session, const struct xent_tensor *tensor, const float *values);
-/* Whether all parameters and optimizer state are finite; if not, `out_tensor` (may be NULL) is the first that is not. */
+/* Whether all parameters and optimizer state are finite; if not, `out_tensor` (may be NULL) is the first that
+ * is not. */
 XENT_API bool xent_session_is_finite(const struct xent_session *session, const struct xent_tensor **out_tensor);
 
 /* Steps that have been taken since the optimizer's state was zero. */
@@ -108,8 +109,8 @@ XENT_API enum xent_status xent_session_each(struct xent_session *session, const 
 struct xent_evaluation {
     uint64_t examples;
     double sum;      /* of the examples' losses, added in double in example order */
-    double weight;   /* divisor of `mean`: the summed weight of class targets that are not ignored; with prob targets the
-                        number of examples */
+    double weight;   /* divisor of `mean`: the summed weight of class targets that are not ignored; with prob targets
+                        the number of examples */
     double loss;     /* of the split under the model's reduction: mean: sum / weight (0 where weight is 0); sum and
                         none: sum, for the gradient of `none` is that of the sum, too */
     bool has_accuracy;

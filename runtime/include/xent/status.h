@@ -15,7 +15,7 @@ extern "C" {
 
 enum xent_status {
     XENT_OK = 0,
-    XENT_ERROR_ARGUMENT, /* the caller's mistake: a batch of 0, an unknown hyperparameter, a data set of another shape */
+    XENT_ERROR_ARGUMENT, /* the caller's mistake: a batch of 0, an unknown hyperparameter, data of another shape */
     XENT_ERROR_DATA,     /* a file says something that it may not say */
     XENT_ERROR_IO,       /* a file cannot be opened, read or written */
     XENT_ERROR_MEMORY,

@@ -33,8 +33,8 @@ struct xent_epoch_report {
     uint32_t epoch;           /* from 1 */
     uint64_t steps;           /* taken so far */
     uint64_t examples;        /* of this epoch */
-    double loss;              /* reduction mean: mean of the batches' losses weighted by their numbers of examples; sum and
-                                 none: their sum */
+    double loss;              /* reduction mean: mean of the batches' losses weighted by their numbers of examples; sum
+                                 and none: their sum */
     double seconds;           /* of this epoch's training alone */
     double examples_per_second;
 };
@@ -50,8 +50,8 @@ struct xent_train_options {
     uint32_t scalar_count;
 
     /* Any may be NULL. All run on the caller's thread. on_step and on_log run while the pool waits and must not use the
-     * session; on_epoch runs after each whole epoch (not where training ended in it, by `stop` or `steps`) and may, to evaluate
-     * and to save, but must not change the state. */
+     * session; on_epoch runs after each whole epoch (not where training ended in it, by `stop` or `steps`) and may, to
+     * evaluate and to save, but must not change the state. */
     void (*on_step)(void *context, const struct xent_step_report *report);
     void (*on_log)(void *context, const struct xent_log_report *report);
     void (*on_epoch)(void *context, const struct xent_epoch_report *report);
