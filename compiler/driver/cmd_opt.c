@@ -165,6 +165,7 @@ static int run(struct opt *opt)
     for (uint32_t kind = 0; options->entry && kind < ENTRY_COUNT; kind++)
         if (!strcmp(entry_names[kind], options->entry))
             opt->context.entry = (enum entry_kind)kind;
+    opt->context.learns = opt->context.entry == ENTRY_STEP || opt->context.entry == ENTRY_GRADIENT;
     opt->context.batch = options->batch ? options->batch : 64;
     opt->context.target = codegen_target_facts(opt->target);
     struct pass_hooks hooks = {opt, after_pass};

@@ -119,7 +119,8 @@ struct kexpr *kx_reduce(struct arena *arena, const struct kreduce *reduce)
         memcpy(condition, reduce->condition, reduce->conditions * sizeof *condition);
     copy->index = index;
     copy->condition = condition;
-    struct kexpr *expr = new_expr(arena, KX_REDUCE, reduce->term[0]->type, 0);
+    enum ktype type = reduce->kind == KR_LIST ? KT_I32 : reduce->term[0]->type;
+    struct kexpr *expr = new_expr(arena, KX_REDUCE, type, 0);
     expr->reduce = copy;
     return expr;
 }
@@ -127,6 +128,12 @@ struct kexpr *kx_reduce(struct arena *arena, const struct kreduce *reduce)
 struct kexpr *kx_position(struct arena *arena, struct kexpr *max_at)
 {
     return new_subscripted(arena, KX_POSITION, KT_I32, 1, &max_at);
+}
+
+const struct kreduce *kstatement_list(const struct kstatement *s)
+{
+    bool list = s->kind == KS_STORE && s->value->op == KX_REDUCE && s->value->reduce->kind == KR_LIST;
+    return list ? s->value->reduce : NULL;
 }
 
 struct kindex *kindex_new(struct arena *arena, const char *name, int64_t extent, const struct kscalar *bound)

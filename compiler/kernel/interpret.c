@@ -14,6 +14,28 @@ static void run_points(struct machine *m, struct prepared *s, size_t count)
         interpret_store(m, &s->target2, s->value->reduction->position, s->value->uniform, count);
 }
 
+static void run_list(struct machine *m, struct prepared *s)
+{
+    struct list *list = s->list;
+    int64_t extent = list->extent, members = 0;
+    for (int64_t first = 0; first < extent; first += RUN) {
+        m->slot[list->slot] = first;
+        int64_t count = extent - first < RUN ? extent - first : RUN;
+        const int32_t *holds = interpret_eval(m, s->value, (size_t)count);
+        for (int64_t i = 0; i < count; i++) {
+            bool in = holds[s->value->uniform ? 0 : i];
+            list->row[in ? members + 1 : extent - (first + i - members)] = (int32_t)(first + i);
+            members += in;
+        }
+    }
+    list->row[0] = (int32_t)members;
+    for (int64_t first = 0; first <= extent; first += RUN) {
+        m->slot[s->index[s->run].slot] = first;
+        interpret_store(m, &s->target, list->row + first, false,
+                        extent + 1 - first < RUN ? (size_t)(extent + 1 - first) : RUN);
+    }
+}
+
 /* Steps all indices but the run's, the last fastest; false when all are back at 0. */
 static bool advance(struct machine *m, const struct prepared *s)
 {
@@ -37,6 +59,10 @@ static void run_statement(struct machine *m, struct prepared *s)
         return;
     }
     do {
+        if (s->list) {
+            run_list(m, s);
+            continue;
+        }
         int64_t extent = s->index[s->run].extent;
         for (int64_t first = 0; first < extent; first += RUN) {
             m->slot[s->index[s->run].slot] = first;

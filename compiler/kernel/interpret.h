@@ -106,6 +106,12 @@ struct node {
 
 /* ---- kernels ---- */
 
+/* The statement stores a list: its value is whether place `slot` is in it, its run is a row. */
+struct list {
+    uint32_t slot;
+    int64_t extent;
+    int32_t *row; /* [extent + 1] */
+};
 struct prepared {
     uint32_t rank, run; /* run: position of the run's index, NO_RUN when rank is 0 */
     struct {
@@ -115,6 +121,7 @@ struct prepared {
     struct node *value;
     struct place target, target2;
     bool two;
+    struct list *list; /* NULL: none */
 };
 struct prepared_kernel {
     const struct kernel *kernel;

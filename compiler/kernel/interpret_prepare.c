@@ -372,6 +372,15 @@ static struct node *build(struct preparer *p, const struct kexpr *expr)
 
 /* ---- statements ---- */
 
+static struct list *build_list(struct preparer *p, const struct kreduce *from)
+{
+    struct list *list = ARENA_NEW(p->arena, struct list);
+    list->slot = slot_of(p, from->index[0]);
+    list->extent = from->index[0]->extent;
+    list->row = ARENA_ARRAY(p->arena, int32_t, (size_t)list->extent + 1);
+    return list;
+}
+
 static void prepare_statement(struct preparer *p, const struct kstatement *statement)
 {
     bool is_let = statement->kind == KS_LET;
@@ -379,14 +388,23 @@ static void prepare_statement(struct preparer *p, const struct kstatement *state
     const struct kexpr *value = is_let ? statement->let->value : statement->value;
     struct prepared out = {.rank = is_let ? statement->let->rank : statement->rank};
     struct kexpr *subscript[KERNEL_MAX_RANK];
-    out.run = interpret_choose_run(value, index, out.rank);
+    const struct kreduce *list = kstatement_list(statement);
+    out.run = list ? out.rank - 1 : interpret_choose_run(value, index, out.rank);
     p->run = out.run == NO_RUN ? NULL : index[out.run];
     for (uint32_t i = 0; i < out.rank; i++) {
         out.index[i].slot = slot_of(p, index[i]);
         out.index[i].extent = index[i]->extent;
         subscript[i] = kx_index(p->arena, index[i]);
     }
-    out.value = build(p, value);
+    if (list) {
+        const struct kindex *row = p->run;
+        p->run = list->index[0];
+        out.list = build_list(p, list);
+        out.value = build(p, list->term[0]);
+        p->run = row;
+    } else {
+        out.value = build(p, value);
+    }
     if (is_let) {
         vec_push(p->arena, &p->kernel->lets, statement->let);
         build_let_place(p, &out.target, statement->let, subscript);

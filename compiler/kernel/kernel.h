@@ -107,7 +107,9 @@ enum kreduce_kind {
     KR_SUM_FMA,    /* sum.fma(k < K from e: a, b)   acc = fma(a, b, acc) */
     KR_SUM_TREE,   /* sum.tree(m < live: a)         one index, the batch: groups of 16 in the balanced tree, halves */
     KR_SUM_BLOCKS, /* sum.blocks(m < live: a, b)    one index: fma from 0.0 in blocks of 64, joined by the same tree */
-    KR_MAX_AT      /* max_at(u < 2, v < 2 from 0: a) or without from; its position by POSITION */
+    KR_MAX_AT,     /* max_at(u < 2, v < 2 from 0: a) or without from; its position by POSITION */
+    KR_LIST        /* list(k < K: condition), only as what is stored to L[..., j < K + 1]: a row holds how many k there
+                      are on which the condition holds, then these, ascending, then the others, descending */
 };
 enum { KERNEL_TREE_GROUP = 16, KERNEL_SUM_BLOCK = 64 };
 
@@ -298,6 +300,8 @@ struct kexpr *kx_ternary(struct arena *arena, enum kop op, struct kexpr *a, stru
 struct kexpr *kx_call(struct arena *arena, const struct kfunction *function, struct kexpr *const *args);
 struct kexpr *kx_reduce(struct arena *arena, const struct kreduce *reduce);
 struct kexpr *kx_position(struct arena *arena, struct kexpr *max_at);
+/* The list that the statement stores; NULL: it stores something else, or is a let. */
+const struct kreduce *kstatement_list(const struct kstatement *statement);
 struct kindex *kindex_new(struct arena *arena, const char *name, int64_t extent, const struct kscalar *bound);
 
 /* math.c: exp (0 below -87.3, saturating above), log, log1p, tanh as polynomials in this IR, each kept as IR text and

@@ -356,7 +356,7 @@ static void open_level(struct builder *b, struct nest *nest, uint32_t level)
 
 static void lower_nest(struct builder *b, const struct kstatement *const *store, uint32_t stores)
 {
-    if (loops_in_groups(b, store, stores))
+    if (loops_list(b, store[0]) || loops_in_groups(b, store, stores))
         return;
     const struct kschedule *schedule = &b->kernel->schedule;
     struct nest nest = {.store = store, .stores = stores, .rank = store[0]->rank};

@@ -263,6 +263,10 @@ bool loops_in_groups(struct builder *b, const struct kstatement *const *store, u
 bool reduce_in_groups(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point,
                       const struct lvalue **out);
 
+/* ---- loops_list.c ---- */
+/* Lowers a nest that stores a list, if it does. */
+bool loops_list(struct builder *b, const struct kstatement *store);
+
 /* ---- loops_batch.c ---- */
 /* The terms of a vector of examples from `first` on, within a group of 16, at each point: neutral where no
  * example is. */

@@ -140,7 +140,7 @@ static bool reads_late(const struct kernel *kernel, const struct kexpr *expr, co
 static bool joins_nest(const struct kernel *kernel, const struct kstatement *const *store, uint32_t stores,
                        const struct kstatement *next)
 {
-    if (!same_space(store[0], next))
+    if (!same_space(store[0], next) || kstatement_list(store[0]) || kstatement_list(next))
         return false;
     for (uint32_t i = 0; i < stores; i++) {
         const struct kbuffer *const written[] = {store[i]->buffer, store[i]->buffer2};

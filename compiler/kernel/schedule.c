@@ -76,7 +76,7 @@ static double iteration_cost(const struct survey *s, int lane_dim, const struct 
             continue;
         int64_t n = 1;
         for (uint32_t d = 0; d < s->dims; d++)
-            if (a->dims >> d & 1)
+            if ((a->dims & (a->apart | ~s->grouped)) >> d & 1)
                 n *= steps(&s->dim[d], (int)d == lane_dim, width);
         loads += (double)n;
         if (lane_dim < 0 || !(a->dims >> lane_dim & 1))
@@ -180,6 +180,9 @@ static double tile_cost(struct survey *s, int lane_dim, const struct ktarget *ta
     if (registers > target->registers - (target->registers > 16 ? 2 : 1) || code > LARGEST_CUT ||
         (lane_dim >= 0 && !(fits_panels(s, (uint32_t)lane_dim) && fits_turned(s, (uint32_t)lane_dim, target->lanes))))
         return -1;
+    for (uint32_t d = 0; d < s->dims; d++)
+        if ((s->grouped & ~s->conditioned) >> d & 1 && s->dim[d].period % s->dim[d].tile)
+            return -1;
     /* edges: tiles of the rest, each as a tile of its own; products of whole and edge pieces */
     double total = 1;
     int64_t tiles = 1;
@@ -368,7 +371,7 @@ static void plan_kernel(struct arena *arena, struct kernel *kernel, const struct
     if (kernel->scheduled)
         return;
     kernel->scheduled = true;
-    int lane_dim = target->lanes > 1 ? choose_lanes(s, target->lanes) : -1;
+    int lane_dim = target->lanes > 1 && !s->scalar ? choose_lanes(s, target->lanes) : -1;
     bool tree_lanes = s->tree && lane_dim == (int)s->tree_dim;
     if (lane_dim >= 0)
         out->lanes = tree_lanes ? s->tree : s->dim[lane_dim].name;
@@ -378,7 +381,7 @@ static void plan_kernel(struct arena *arena, struct kernel *kernel, const struct
     if (narrow.lanes < target->lanes)
         out->width = narrow.lanes;
     target = &narrow;
-    if (s->heaviest > 1)
+    if (s->heaviest > 1 && !s->scalar)
         choose_tile(s, lane_dim, target);
     else
         choose_elementwise_tile(s, lane_dim, target);

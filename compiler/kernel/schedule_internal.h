@@ -17,6 +17,7 @@ struct dim {
 
 struct access { /* a load or store of the innermost loop */
     uint32_t dims;   /* bit set of the dims its address depends on */
+    uint32_t apart;  /* of these: not only by the number of a period */
     int64_t weight;  /* how often it is executed for one point */
     bool store;
     const struct kbuffer *buffer;
@@ -34,7 +35,9 @@ struct survey {
     uint32_t gathered; /* dims that choose examples of a data set */
     uint32_t conditioned; /* dims that the condition of a sum depends on: bounds of loops while their tile is 1 */
     uint32_t tied;        /* of these: some condition depends on another dim too */
+    uint32_t grouped;     /* dims that conditions depend on by the number of a period only: alike in a tile inside of one */
     uint32_t slides;      /* dims that move an address together with a sum's index: neighbours read mostly the same */
+    bool scalar;       /* a list is made: neither lanes nor tiles */
     int64_t heaviest;  /* weight of the innermost loop */
     int64_t terms;     /* multiply-adds of one innermost iteration */
     int64_t operators; /* of one point, reductions' bodies and lets counted once */

@@ -90,6 +90,31 @@ static uint32_t dims_of(struct survey *s, const struct kexpr *expr, const struct
     }
 }
 
+/* Of these dims, those on which it does not depend by the number of their period alone. */
+static uint32_t dims_apart(const struct survey *s, const struct kexpr *expr, const struct meaning *m)
+{
+    uint32_t dims = 0;
+    if (expr->op == KX_INDEX) {
+        const struct meaning *found = meaning_of(m, expr->index);
+        return found ? found->dims : 0;
+    }
+    if (expr->op == KX_DIV && expr->arg[0]->op == KX_INDEX && expr->arg[1]->op == KX_CONST_I32)
+        for (uint32_t d = 0; d < s->dims; d++)
+            if (dims_apart(s, expr->arg[0], m) == 1u << d && s->dim[d].period == expr->arg[1]->i32)
+                return 0;
+    for (uint32_t i = 0; i < expr->count; i++)
+        dims |= dims_apart(s, expr->arg[i], m);
+    return dims;
+}
+
+static bool loads(const struct kexpr *expr)
+{
+    bool found = expr->op == KX_LOAD;
+    for (uint32_t i = 0; i < expr->count; i++)
+        found = found || loads(expr->arg[i]);
+    return found;
+}
+
 /* Whether an index of a sum moves it. */
 static bool moves_in_sum(const struct kexpr *expr, const struct meaning *m)
 {
@@ -104,12 +129,12 @@ static bool moves_in_sum(const struct kexpr *expr, const struct meaning *m)
 }
 
 static void add_access(struct survey *s, const struct kbuffer *buffer, const uint32_t *dims, const uint32_t *unit,
-                       uint32_t rank, int64_t weight, bool store, uint32_t along)
+                       uint32_t apart, uint32_t rank, int64_t weight, bool store, uint32_t along)
 {
     if (s->accesses == MAX_LOADS)
         return;
     struct access *a = &s->access[s->accesses];
-    *a = (struct access){.weight = weight, .store = store, .buffer = buffer, .along = along};
+    *a = (struct access){.apart = apart, .weight = weight, .store = store, .buffer = buffer, .along = along};
     for (uint32_t i = 0; i < rank; i++) {
         a->dims |= dims[i];
         a->by[i] = dims[i];
@@ -157,18 +182,19 @@ static void look_at(struct survey *s, const struct kexpr *expr, const struct mea
     s->operators++;
     switch (expr->op) {
     case KX_LOAD: {
-        uint32_t dims[KERNEL_MAX_RANK], unit[KERNEL_MAX_RANK], along = 0;
+        uint32_t dims[KERNEL_MAX_RANK], unit[KERNEL_MAX_RANK], along = 0, apart = 0;
         for (uint32_t i = 0; i < expr->count; i++) {
             const struct meaning *found = expr->arg[i]->op == KX_INDEX ? meaning_of(m, expr->arg[i]->index) : NULL;
             if (found && found->along)
                 along = i + 1;
             dims[i] = dims_of(s, expr->arg[i], m, &unit[i]);
+            apart |= dims_apart(s, expr->arg[i], m);
             if (dims[i] && moves_in_sum(expr->arg[i], m))
                 s->slides |= dims[i];
             if (expr->arg[i]->op != KX_INDEX)
                 look_at(s, expr->arg[i], m, weight);
         }
-        add_access(s, expr->buffer, dims, unit, expr->count, weight, false, along);
+        add_access(s, expr->buffer, dims, unit, apart, expr->count, weight, false, along);
         return;
     }
     case KX_LET: {
@@ -209,7 +235,9 @@ static void look_at(struct survey *s, const struct kexpr *expr, const struct mea
         }
         for (uint32_t i = 0; i < r->conditions; i++) {
             uint32_t unit, dims = dims_of(s, r->condition[i].value, m, &unit);
-            s->conditioned |= dims;
+            uint32_t apart = loads(r->condition[i].value) ? dims_apart(s, r->condition[i].value, m) : dims;
+            s->conditioned |= apart;
+            s->grouped |= dims & ~apart;
             if (dims & (dims - 1))
                 s->tied |= dims;
         }
@@ -233,16 +261,19 @@ static void look_at(struct survey *s, const struct kexpr *expr, const struct mea
 static void look_at_store(struct survey *s, const struct kstatement *store)
 {
     const struct meaning *m = NULL;
-    uint32_t dims[KERNEL_MAX_RANK];
-    for (uint32_t i = 0; i < store->rank; i++) {
+    const struct kreduce *list = kstatement_list(store);
+    uint32_t dims[KERNEL_MAX_RANK] = {0}, all = 0;
+    s->scalar |= list != NULL;
+    for (uint32_t i = 0; i < store->rank - (list != NULL); i++) {
         int d = add_dim(s, store->index[i]->name, store->index[i]->extent, false);
         dims[i] = d < 0 ? 0 : 1u << d;
+        all |= dims[i];
         m = bind(s, m, store->index[i], dims[i], dims[i]);
     }
     look_at(s, store->value, m, 1);
-    add_access(s, store->buffer, dims, dims, store->rank, 1, true, 0);
+    add_access(s, store->buffer, dims, dims, all, store->rank, 1, true, 0);
     if (store->buffer2)
-        add_access(s, store->buffer2, dims, dims, store->rank, 1, true, 0);
+        add_access(s, store->buffer2, dims, dims, all, store->rank, 1, true, 0);
 }
 
 /* Whole vectors of neighbours lie side by side, from every multiple of a vector on, also the last one. */
@@ -316,7 +347,7 @@ struct survey *survey_kernel(struct arena *arena, const struct kernel *kernel, b
             store[stores++] = nest[i].store[k];
     /* dims of all stores first, so that meanings can name them */
     for (uint32_t i = 0; i < stores; i++)
-        for (uint32_t k = 0; k < store[i]->rank; k++)
+        for (uint32_t k = 0; k < store[i]->rank - (kstatement_list(store[i]) != NULL); k++)
             add_dim(s, store[i]->index[k]->name, store[i]->index[k]->extent, false);
     s->tree_dim = s->dims;
     if (s->dims < MAX_DIMS)

@@ -64,7 +64,8 @@ const char *ksyntax_type(enum ktype type)
 
 const char *ksyntax_reduce(enum kreduce_kind kind)
 {
-    static const char *const names[KSYNTAX_REDUCE_KINDS] = {"sum", "sum.fma", "sum.tree", "sum.blocks", "max_at"};
+    static const char *const names[KSYNTAX_REDUCE_KINDS] = {"sum",        "sum.fma", "sum.tree",
+                                                              "sum.blocks", "max_at",  "list"};
     return names[kind];
 }
 

@@ -28,7 +28,7 @@ char ksyntax_form(enum kop op);
 const char *ksyntax_type(enum ktype type);
 /* "sum", "sum.fma", ... */
 const char *ksyntax_reduce(enum kreduce_kind kind);
-enum { KSYNTAX_REDUCE_KINDS = KR_MAX_AT + 1, KSYNTAX_TYPES = KT_BOOL + 1 };
+enum { KSYNTAX_REDUCE_KINDS = KR_LIST + 1, KSYNTAX_TYPES = KT_BOOL + 1 };
 /* Words that cannot be names inside a kernel unless quoted. */
 bool ksyntax_reserved(const char *word);
 /* A name as it is written: quoted when it is not plain or reserved. */

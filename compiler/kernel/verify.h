@@ -41,6 +41,7 @@ struct kverifier {
     VEC(struct klet_state) lets; /* defined so far */
     VEC(struct kfact) facts;
     const struct kstatement **stored; /* [kernel->buffers.count]: by what; NULL: not yet */
+    const struct kexpr *list;         /* what the statement stores as a list; NULL: it stores something else */
     bool too_large;                   /* said so: what follows would only say it again */
 };
 

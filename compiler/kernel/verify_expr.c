@@ -330,10 +330,14 @@ static bool check_reduce_shape(struct kverifier *v, const struct kexpr *expr)
     const char *fault = NULL;
     if (v->function)
         fault = "cannot stand in a function";
+    else if (r->kind == KR_LIST && expr != v->list)
+        fault = "is stored as it is, nothing is computed with it";
     else if (r->indices == 0)
         fault = "needs an index";
     else if (joined && (r->indices != 1 || r->conditions > 0 || r->from))
         fault = "is over one index, without conditions and without from";
+    else if (r->kind == KR_LIST && (r->indices != 1 || r->index[0]->bound || r->conditions > 0 || r->from))
+        fault = "is over one index of a constant extent, without conditions and without from";
     else if (sum && !r->from)
         fault = "needs from";
     else if (!r->term[0] || two != (r->term[1] != NULL))
@@ -377,7 +381,7 @@ static bool check_terms(struct kverifier *v, const struct kexpr *expr)
         }
         kverify_assume_range(v, c->value, 0, c->limit - 1);
     }
-    unsigned types = r->kind == KR_SUM || r->kind == KR_SUM_TREE ? F32 | I32 : F32;
+    unsigned types = r->kind == KR_SUM || r->kind == KR_SUM_TREE ? F32 | I32 : r->kind == KR_LIST ? BOOL : F32;
     for (int t = 0; t < 2; t++)
         if (r->term[t] && (!kverify_expr(v, r->term[t]) ||
                            !expect_type(v, r->term[t], types, ksyntax_reduce(r->kind))))

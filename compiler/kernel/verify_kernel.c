@@ -174,11 +174,32 @@ static void check_value(struct kverifier *v, const struct kstatement *statement)
                       (long long)positions(value->reduce));
 }
 
+/* A list fills rows: the last index counts the places in one and means nothing within it. */
+static bool check_list(struct kverifier *v, const struct kstatement *statement)
+{
+    const struct kreduce *list = kstatement_list(statement);
+    v->list = list ? statement->value : NULL;
+    if (!list || list->indices == 0) /* an error that is found below */
+        return true;
+    const char *name = escaped(v, statement->buffer->name);
+    if (statement->buffer2 || statement->buffer->access != KA_OUT) {
+        kverify_error(v, statement->span, "a list is stored to one buffer, an output");
+        return false;
+    }
+    if (statement->rank == 0 || statement->index[statement->rank - 1]->extent != list->index[0]->extent + 1) {
+        kverify_error(v, statement->span, "the rows of %s have %lld places: the length of the list, and all of %s", name,
+                      (long long)list->index[0]->extent + 1, escaped(v, list->index[0]->name));
+        return false;
+    }
+    v->scope.count--;
+    return true;
+}
+
 static void check_store(struct kverifier *v, const struct kstatement *statement)
 {
     if (!check_target(v, statement, statement->buffer) ||
         (statement->buffer2 && !check_target(v, statement, statement->buffer2)) ||
-        !enter(v, statement->span, statement->index, statement->rank))
+        !enter(v, statement->span, statement->index, statement->rank) || !check_list(v, statement))
         return;
     if (statement->buffer == statement->buffer2) {
         kverify_error(v, statement->span, "%s is written twice", escaped(v, statement->buffer->name));

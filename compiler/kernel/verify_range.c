@@ -133,7 +133,7 @@ struct krange kverify_range(const struct kverifier *v, const struct kexpr *expr)
         total.least = plus(total.least, part.least);
         total.most = plus(total.most, part.most);
     }
-    return sum.count > 1 ? apply_facts(v, &sum, total) : total;
+    return apply_facts(v, &sum, total);
 }
 
 static void add_fact(struct kverifier *v, struct kaffine *sum, int64_t least, int64_t most)

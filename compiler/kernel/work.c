@@ -154,6 +154,8 @@ static double reduce_flops(const struct kreduce *reduce, double points, const st
     double terms = points;
     for (uint32_t i = 0; i < reduce->indices; i++)
         terms *= (double)extent_of(reduce->index[i], batch);
+    if (reduce->kind == KR_LIST) /* looks at each once for a whole row */
+        return expr_flops(reduce->term[0], terms / (double)(reduce->index[0]->extent + 1), batch);
     terms *= present(reduce);
     double flops = reduce->kind == KR_SUM_FMA || reduce->kind == KR_SUM_BLOCKS ? 2 * terms : terms;
     for (int i = 0; i < 2; i++)

@@ -120,7 +120,8 @@ static bool loads_batch(const struct node *node)
 /* Computes each element of its result on its own, so that more can be done to it there. */
 static bool has_epilogue(const struct node *node)
 {
-    static const char *const names[] = {"linear", "conv2d", "linear_dx", "conv2d_dx", "max_pool2d", "max_pool2d_dx"};
+    static const char *const names[] = {"linear",    "conv2d",     "linear_zeros", "linear_dx",
+                                        "conv2d_dx", "max_pool2d", "max_pool2d_dx"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (op_is(node, names[i]))
             return true;

@@ -103,6 +103,8 @@ static void copy_operands(struct graph *graph, bool features)
         bool wanted = features ? op_is(node, "conv2d_dx") : op_is(node, "linear_dw");
         if (wanted && !op_is(node->input[1]->node, "relayout"))
             node->input[1] = relayout_of(graph, node->input[1]);
+        if (!features && op_is(node, "linear_zeros_dw") && !op_is(node->input[0]->node, "relayout"))
+            node->input[0] = relayout_of(graph, node->input[0]);
     }
 }
 

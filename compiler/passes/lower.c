@@ -219,6 +219,24 @@ static void add_results(struct lowerer *l)
     }
 }
 
+/* Lists name places of the batch's memory, which a text may have wrong. */
+static bool lists_fit(const struct pass_context *context, int64_t capacity)
+{
+    bool fit = true;
+    for (size_t i = 0; i < context->graph->nodes.count; i++) {
+        const struct node *node = context->graph->nodes.at[i];
+        bool makes = op_is(node, "nonzero_inputs") || op_is(node, "nonzero_examples");
+        bool fits = (!makes || node_int(node, "capacity") == capacity) &&
+                    (!op_is(node, "linear_zeros") || node->input[1]->type.dim[0] == (capacity + 3) / 4) &&
+                    (!op_is(node, "linear_zeros_dw") || node->input[2]->type.dim[1] == capacity + 1);
+        if (!fits)
+            diag_error(context->diags, node->span, "%s: its lists are not for a batch with places for %lld examples",
+                       node->op->name, (long long)capacity);
+        fit = fit && fits;
+    }
+    return fit;
+}
+
 /* ---- the pass ---- */
 
 static void add_calls(struct lowerer *l)
@@ -255,9 +273,9 @@ bool pass_lower(struct pass_context *context)
     program->arith = context->target && !context->target->fma ? KARITH_MULADD : KARITH_FMA;
     lowered->batch = context->batch;
     lowered->plan = lower_plan(context);
-    lowered->capacity = context->batch;
-    if (!lowered->plan.features) /* whole vectors */
-        lowered->capacity = (context->batch + KERNEL_TREE_GROUP - 1) / KERNEL_TREE_GROUP * KERNEL_TREE_GROUP;
+    lowered->capacity = lowered->plan.capacity;
+    if (!lists_fit(context, lowered->capacity))
+        return false;
     program->note = lowered->plan.why;
     struct lowerer l = {.context = context};
     places_init(&l.places, context, program, lowered);

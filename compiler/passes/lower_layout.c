@@ -6,6 +6,7 @@
  *   weights       [out, in] row by row, the row's stride an odd number of 16-float lines: columns then spread over
  *                 all sets of the cache. Other tensors are dense.
  *   transposed    (k/Q, m, k%Q): panels as wide as a tile of the weight gradient.
+ *   zeros         (n/64, k, n%64): weights of a layer that leaves out inputs, for whichever of them are left.
  *
  * That is with the batch in the lanes. With the features there (lower_plan.c):
  *
@@ -144,6 +145,11 @@ struct klayout lower_layout_inputs(uint32_t rank, const int64_t *extent)
     for (uint32_t d = 1; d < rank; d++)
         order[d] = d + 1 < rank ? d + 1 : 1;
     return panels(rank, extent, order, INT64_MAX);
+}
+
+struct klayout lower_layout_zeros(uint32_t rank, const int64_t *extent)
+{
+    return rank == 2 ? panels(rank, extent, (uint32_t[]){1, 0}, WIDEST_PANEL) : klayout_dense(rank, extent);
 }
 
 int64_t lower_bytes(const struct kvar *var)

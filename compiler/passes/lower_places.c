@@ -122,15 +122,27 @@ static struct klayout weight_layout(const struct places *p, const struct kvar *v
                             : lower_layout_weight(var->rank, var->extent);
 }
 
-static struct kvar *add_state(struct places *p, const struct value *leaf, bool optimizer, uint32_t stream)
+/* `weight`: the parameter that it is, or that it is the optimizer's state of. */
+static struct kvar *add_state(struct places *p, const struct value *leaf, const char *weight, bool optimizer,
+                              uint32_t stream)
 {
     const char *name = node_attr(leaf->node, "name")->string;
     struct kvar *var = add_var(p, name, KP_STATE, KT_F32, leaf->type.rank, leaf->type.dim);
-    var->layout = weight_layout(p, var);
+    bool zeros = !p->plan.features && lower_skips_zeros(p->context, weight);
+    var->layout = zeros ? lower_layout_zeros(var->rank, var->extent) : weight_layout(p, var);
     give_bytes(p, var);
     double bound = optimizer ? 0 : node_float(leaf->node, "bound");
     vec_push(p->program->arena, &p->lowered->states, (struct lowered_state){name, var, optimizer, bound, stream});
     return var;
+}
+
+static const char *updated_with(const struct graph *graph, const struct value *state)
+{
+    for (size_t i = 0; i < graph->nodes.count; i++)
+        for (uint32_t k = 1; (graph->nodes.at[i]->op->flags & OP_IN_PLACE) && k < graph->nodes.at[i]->inputs; k++)
+            if (graph->nodes.at[i]->input[k] == state)
+                return node_attr(graph->nodes.at[i]->input[0]->node, "name")->string;
+    return "";
 }
 
 /* Parameters, then momenta in the same order. Each entry leaves room for both. */
@@ -142,7 +154,7 @@ static void add_states(struct places *p, const struct graph *model)
         if (!op_is(model->nodes.at[i], "param"))
             continue;
         const struct value *leaf = model->nodes.at[i]->output[0], *used = same_leaf(graph, leaf);
-        struct kvar *var = add_state(p, leaf, false, parameters++);
+        struct kvar *var = add_state(p, leaf, node_attr(leaf->node, "name")->string, false, parameters++);
         if (used)
             map_set(&p->var, used, var);
     }
@@ -151,7 +163,7 @@ static void add_states(struct places *p, const struct graph *model)
     for (size_t i = 0; i < graph->nodes.count; i++)
         if (op_is(graph->nodes.at[i], "state")) {
             const struct value *leaf = graph->nodes.at[i]->output[0];
-            map_set(&p->var, leaf, add_state(p, leaf, true, momenta++));
+            map_set(&p->var, leaf, add_state(p, leaf, updated_with(graph, leaf), true, momenta++));
         }
     if (p->context->optimizer.momentum && p->next_byte < 2 * bytes)
         p->next_byte = 2 * bytes;
@@ -202,6 +214,15 @@ static bool is_viewed(const struct graph *graph, const struct value *root)
     return false;
 }
 
+static bool is_read_by(const struct graph *graph, const struct value *value, const char *op)
+{
+    for (size_t i = 0; i < graph->nodes.count; i++)
+        for (uint32_t k = 0; op_is(graph->nodes.at[i], op) && k < graph->nodes.at[i]->inputs; k++)
+            if (graph->nodes.at[i]->input[k] == value)
+                return true;
+    return false;
+}
+
 static struct klayout layout_of(const struct places *p, const struct value *value, const struct kvar *var)
 {
     bool copy = op_is(root_of(value)->node, "relayout");
@@ -211,6 +232,8 @@ static struct klayout layout_of(const struct places *p, const struct value *valu
         return lower_layout_inputs(var->rank, var->extent);
     if (p->plan.features)
         return lower_layout_example(var->rank, var->extent, is_viewed(p->context->graph, root_of(value)));
+    if (copy && is_read_by(p->context->graph, value, "linear_zeros_dw"))
+        return lower_layout_zeros(var->rank, var->extent);
     if (copy)
         return lower_layout_features(var->rank, var->extent, p->lanes);
     return lower_layout_batch(var->rank, var->extent, is_image(p->context->graph, root_of(value)));

@@ -34,7 +34,7 @@ static int64_t tile_vectors(int64_t batch, const struct ktarget *target)
     return vectors < 1 ? 1 : vectors > WIDEST ? WIDEST : vectors;
 }
 
-struct layout_plan lower_plan(const struct pass_context *context)
+static struct layout_plan choose_lanes(const struct pass_context *context)
 {
     const struct graph *model = context->model ? context->model : context->graph;
     const struct ktarget *target = context->target;
@@ -62,5 +62,14 @@ struct layout_plan lower_plan(const struct pass_context *context)
                             "%s in the lanes: the batch fills %.0f %% of them, features %.0f %%, as good as %.0f %%",
                             plan.features ? "features" : "the batch", 100 * batch, 100 * flops / slots,
                             100 * flops / charged);
+    return plan;
+}
+
+struct layout_plan lower_plan(const struct pass_context *context)
+{
+    struct layout_plan plan = choose_lanes(context);
+    plan.capacity = context->batch;
+    if (!plan.features)
+        plan.capacity = (context->batch + KERNEL_TREE_GROUP - 1) / KERNEL_TREE_GROUP * KERNEL_TREE_GROUP;
     return plan;
 }

@@ -42,10 +42,15 @@ struct lowered_view { /* `var` is the memory of `root` in another shape */
 struct layout_plan {
     bool features;          /* else the batch */
     int64_t lanes, vectors; /* of features: so many vectors make the widest tile */
+    int64_t capacity;       /* places for examples: whole vectors of them, with the batch in the lanes */
     const char *why;        /* for the program's text; NULL where there was nothing to choose */
 };
 struct pass_context;
 struct layout_plan lower_plan(const struct pass_context *context);
+
+/* skip_zeros.c: whether the step leaves out the terms of this layer's products in which its input is 0, and all entries
+ * keep its weight with the outputs innermost. */
+bool lower_skips_zeros(const struct pass_context *context, const char *weight);
 
 struct lowered {
     int64_t batch, capacity; /* the scalar live is at most `batch` <= capacity */
@@ -74,6 +79,8 @@ struct klayout lower_layout_example(uint32_t rank, const int64_t *extent, bool v
 struct klayout lower_layout_outputs(uint32_t rank, const int64_t *extent, const struct layout_plan *plan);
 /* and the same weights with the inputs innermost, for the gradient over the layer's input. */
 struct klayout lower_layout_inputs(uint32_t rank, const int64_t *extent);
+/* Weights, and gradients over outputs, of layers that leave out zeros: a tile takes any input's, or example's, outputs. */
+struct klayout lower_layout_zeros(uint32_t rank, const int64_t *extent);
 /* Bytes to set aside for a buffer: a vector register's width beyond its end may be touched. */
 int64_t lower_bytes(const struct kvar *var);
 

@@ -35,10 +35,25 @@ model dense {
 data  { source = csv(train = "dense.csv", test = "dense.csv") }
 train { optimizer = sgd(lr = 0.05, momentum = 0.5) batch = 7 epochs = 2 }
 END
+cat >zeros.net <<'END'
+net 1
+model zeros {
+    input  x : u8[1, 9, 11]
+    target y : class[5]
+    h = x |> to_float |> normalize(mean = 0.4, std = 0.3) |> flatten |> linear(83) |> relu
+    z = h |> linear(5)
+    output z
+    loss   cross_entropy(z, y)
+    metric accuracy(z, y)
+}
+data  { source = csv(train = "zeros.csv", test = "zeros.csv") }
+train { optimizer = sgd(lr = 0.05, momentum = 0.9) batch = 50 epochs = 2 }
+END
 table 101 99 5 >conv.csv
+table 101 99 5 zeros >zeros.csv
 table 101 13 3 f32 >dense.csv
 
-for net in conv dense; do
+for net in conv dense zeros; do
     for batch in 1 7 33 65; do
         steps=$((101 / batch + 2))
         set -- train $net.net --set train.batch=$batch --steps $steps

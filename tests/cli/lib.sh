@@ -66,7 +66,7 @@ near() {
         exit !(a != "" && b != "" && d <= t * m) }' || fail "$1 is not $2 within $3"
 }
 
-# table ROWS COLUMNS CLASSES [f32]: CSV rows of made-up numbers and a class, the same each time.
+# table ROWS COLUMNS CLASSES [f32|zeros]: CSV rows of made-up numbers and a class, the same each time; `zeros`: most are 0.
 table() {
     awk -v rows="$1" -v columns="$2" -v classes="$3" -v kind="${4:-u8}" 'BEGIN {
         x = 12345
@@ -74,7 +74,8 @@ table() {
             for (c = 0; c < columns; c++) {
                 x = (x * 1103515245 + 12345) % 2147483648
                 v = int(x / 65536) % 256
-                printf "%s,", kind == "u8" ? v : (v - 128) / 64
+                zero = kind == "zeros" && (v % 3 != 0 || c % 10 < 3)
+                printf "%s,", zero ? 0 : kind == "f32" ? (v - 128) / 64 : v
             }
             print r % classes
         }

@@ -23,6 +23,38 @@ static void linear(void)
     bench_close(&b);
 }
 
+/* What is in the list ascending, behind its length; what is not descending. */
+static void list(void)
+{
+    struct bench b;
+    bench_open_case(&b, "list", 0);
+    bench_fill(&b, "x");
+    for (int m = 0; m < 7; m++)
+        for (int k = 0; k < 5; k++)
+            if ((m * 5 + k) % 3 == 0 || m == 2)
+                F(&b, "x", m, k) = 0;
+    for (int live = 1; live <= 7; live += 3) {
+        bench_set_i(&b, "live", live);
+        bench_run(&b);
+        for (int m = 0; m < 7; m++) {
+            int members = 0, others = 5;
+            float sum = 0;
+            for (int k = 0; k < 5; k++) {
+                bool in = F(&b, "x", m, k) != 0;
+                CU_ASSERT_EQUAL(I(&b, "rows", m, in ? ++members : others--), k);
+                sum += F(&b, "x", m, k);
+            }
+            CU_ASSERT_EQUAL(I(&b, "rows", m, 0), members);
+            CHECK_SAME(F(&b, "s", m), sum);
+        }
+        int members = 0, others = 7;
+        for (int m = 0; m < 7; m++)
+            CU_ASSERT_EQUAL(I(&b, "all", m < live && F(&b, "x", m, 0) > 0 ? ++members : others--), m);
+        CU_ASSERT_EQUAL(I(&b, "all", 0), members);
+    }
+    bench_close(&b);
+}
+
 static void linear_dx(void)
 {
     struct bench b;
@@ -398,6 +430,7 @@ static void batch(void)
 CU_ErrorCode add_interpreter_tests(void)
 {
     CU_TestInfo tests[] = {{"linear", linear},
+                           {"list", list},
                            {"linear dx", linear_dx},
                            {"update", update},
                            {"convolution and pooling", convolution_and_pooling},

@@ -341,6 +341,6 @@ const struct family families[] = {
     {"conv_dw", conv_dw},     {"unpool", unpool},           {"gather", gather},
     {"loss", loss},           {"reuse", reuse},             {"dependent", dependent},
     {"probabilities", family_probabilities}, {"conv_dw_padded", conv_dw_padded},
-    {"transposed", transposed},
+    {"transposed", transposed}, {"zeros", family_zeros},
 };
 const int family_count = sizeof families / sizeof *families;

@@ -20,4 +20,7 @@ void family_features(struct kprogram *program, int64_t capacity, bool inputs);
 /* One of them. */
 void family_probabilities(struct text *out, const struct shape *shape);
 
+/* zeros.c */
+void family_zeros(struct text *out, const struct shape *shape);
+
 #endif

@@ -13,6 +13,7 @@ int main(void)
     CU_ADD_TEST(suite, test_gradients);
     CU_ADD_TEST(suite, test_cases);
     CU_ADD_TEST(suite, test_kernels);
+    CU_ADD_TEST(suite, test_zeros);
     CU_ADD_TEST(suite, test_blocks);
     CU_ADD_TEST(suite, test_ignored);
     CU_ADD_TEST(suite, test_facts);

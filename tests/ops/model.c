@@ -119,7 +119,7 @@ void values_random(struct scratch *s, const struct graph *graph, int64_t example
         leaf.elements = type_elements(leaf.type) * (is_data(node) ? examples : 1);
         leaf.data = ARENA_ARRAY(&s->arena, double, (size_t)leaf.elements);
         for (int64_t k = 0; k < leaf.elements; k++)
-            leaf.data[k] = leaf.type->dtype == DT_U8      ? (double)chance_below(&chance, 256)
+            leaf.data[k] = leaf.type->dtype == DT_U8      ? (double)(chance_below(&chance, 2) * chance_below(&chance, 256))
                            : leaf.type->dtype == DT_CLASS ? (double)chance_below(&chance, (uint64_t)leaf.type->classes)
                                                           : chance_next(&chance);
         if (leaf.type->dtype == DT_PROB)
@@ -144,6 +144,7 @@ struct pass_context model_passes(struct scratch *s, const struct graph *model, e
     }
     struct pass_context context = {.arena = &s->arena, .diags = &s->diags, .entry = entry, .batch = batch,
                                    .target = &target};
+    context.learns = entry == ENTRY_STEP || entry == ENTRY_GRADIENT;
     context.graph = graph_clone(&s->arena, model, model->name);
     if (optimizer)
         context.optimizer = *optimizer;

@@ -60,6 +60,7 @@ void test_table(void);
 void test_gradients(void);
 void test_kernels(void);
 void test_blocks(void);
+void test_zeros(void);
 void test_ignored(void);
 void test_facts(void);
 void test_oracle(void);

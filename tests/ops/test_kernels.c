@@ -14,8 +14,8 @@ enum { DATA_SET = 70 };
 static const double tolerance = 4e-5;
 static const char reference_passes[] = "select_entry infer_shapes autodiff append_updates";
 static const char kernel_passes[] =
-    "select_entry infer_shapes simplify fuse_loss fuse_pool autodiff append_updates fuse_pool_bias cse dce fuse lower "
-    "schedule place_barriers plan_memory";
+    "select_entry infer_shapes simplify fuse_loss fuse_pool autodiff append_updates fuse_pool_bias cse dce skip_zeros "
+    "fuse lower schedule place_barriers plan_memory";
 
 struct trial {
     const char *path;
@@ -89,7 +89,7 @@ void test_kernels(void)
     static const struct optimizer_config optimizers[] = {
         {0}, {.weight_decay = true}, {.momentum = true}, {.momentum = true, .nesterov = true, .weight_decay = true},
         {.momentum = true, .dampening = true}};
-    static const int64_t batches[][2] = {{1, 1}, {7, 7}, {16, 5}, {17, 17}, {64, 33}, {65, 65}, {128, 128}};
+    static const int64_t batches[][2] = {{1, 1}, {7, 7}, {16, 5}, {17, 17}, {64, 33}, {36, 35}, {65, 65}, {128, 128}};
     struct arena list;
     arena_init(&list, NULL);
     size_t count, compared = 0;
@@ -109,6 +109,46 @@ void test_kernels(void)
         }
     CU_ASSERT_TRUE(compared > 500);
     arena_deinit(&list);
+}
+
+/* ---- leaving out zeros changes nothing but rounding: the reference before and behind the pass ---- */
+
+static void compare_references(const char *name, int64_t examples)
+{
+    struct scratch s;
+    scratch_init(&s);
+    char *path = arena_printf(&s.arena, XENT_SOURCE_DIR "/tests/ops/models/%s.net", name);
+    struct graph *model = model_load(&s, path);
+    static const struct optimizer_config optimizer = {.momentum = true};
+    struct pass_context plain = model_passes(&s, model, ENTRY_STEP, &optimizer, 64, reference_passes);
+    struct pass_context zeros = model_passes(
+        &s, model, ENTRY_STEP, &optimizer, 64,
+        "select_entry infer_shapes simplify autodiff append_updates cse dce skip_zeros");
+    struct reference_scalars scalars = {.lr = 0.05, .momentum = 0.9};
+    struct values values = {0};
+    values_random(&s, model, examples, 7, &values);
+    values_random(&s, plain.graph, examples, 8, &values);
+    struct reference *wanted = model_reference(&s, plain.graph, &values, NULL, examples, &scalars);
+    struct reference *got = model_reference(&s, zeros.graph, &values, NULL, examples, &scalars);
+    uint32_t rewritten = 0;
+    for (size_t i = 0; i < zeros.graph->nodes.count; i++)
+        rewritten += op_is(zeros.graph->nodes.at[i], "linear_zeros") || op_is(zeros.graph->nodes.at[i], "linear_zeros_dw");
+    CU_ASSERT_EQUAL(rewritten, 2);
+    for (size_t i = 0; i < plain.graph->results.count; i++) {
+        const struct reference_tensor *a = reference_value(wanted, plain.graph->results.at[i].value);
+        const struct reference_tensor *b = reference_value(got, zeros.graph->results.at[i].value);
+        for (int64_t k = 0; k < a->elements; k++)
+            CU_ASSERT_DOUBLE_EQUAL(b->data[k], a->data[k], 1e-9);
+    }
+    reference_destroy(wanted);
+    reference_destroy(got);
+    arena_deinit(&s.arena);
+}
+
+void test_zeros(void)
+{
+    compare_references("zeros", 37);
+    compare_references("zeros_bare", 64);
 }
 
 /* ---- the weight gradient's order does not depend on the batch's size ---- */

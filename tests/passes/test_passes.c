@@ -56,6 +56,7 @@ static struct pass_context context_of(struct scratch *s, struct graph *graph, co
 {
     struct pass_context context = {.arena = &s->arena, .diags = &s->diags, .entry = entry_named(entry), .batch = 64};
     context.graph = graph;
+    context.learns = context.entry == ENTRY_STEP || context.entry == ENTRY_GRADIENT;
     if (optimizer)
         context.optimizer = (struct optimizer_config){
             .momentum = strstr(optimizer, "momentum"), .dampening = strstr(optimizer, "dampening"),
