@@ -7,35 +7,48 @@
 
 #include <xent/session.h>
 
-enum { MACHINE_RUNGS = 12 };
+enum { MACHINE_RUNGS = 16 };
 
 /* What these threads can do together, by kernels that went through the compiler as the model's do. */
 struct machine {
     double flops;       /* a second: fma with operands in the first cache */
     double bandwidth;   /* bytes a second, read from a buffer beyond all caches */
-    struct {
-        double bytes, rate; /* read again and again from a buffer of this size */
-    } rung[MACHINE_RUNGS];
+    struct machine_rung {
+        double bytes;
+        double read, update; /* bytes a second of a buffer of this size that is read, or changed in place, again and again */
+    } rung[MACHINE_RUNGS];   /* ascending, the last one beyond all caches */
     uint32_t rungs;
     double read_seconds; /* to read `weight_bytes` once, from where they lie when they are read again and again */
 };
 /* bench_machine.c; EXIT_OK, or EXIT_WRONG after a message. */
 int machine_measure(const struct codegen_target *target, uint32_t threads, uint64_t weight_bytes, struct machine *out);
-/* The least time for so much work on data of which only the size is known: it may lie in any cache that holds it. */
-double machine_roofline(const struct machine *machine, double flops, double bytes);
 
 /* One call of a program, alone. */
 struct call_time {
     const char *name;
     double p05, p50; /* seconds */
     int64_t flops, bytes;
+    const struct call_buffer {
+        double bytes;
+        double apart; /* touched since this buffer was touched last, its own bytes included */
+        bool written;
+    } *buffer;
+    uint32_t buffers;
 };
+/* Seconds that the call takes at least: to compute, or to move each buffer once from the cache, or memory, that can still
+ * hold it. */
+double machine_roofline(const struct machine *machine, const struct call_time *call);
+
+struct kernel_batch;
+/* bench_traffic.c: the buffers of call number `which` of the program; `examples`: of the data set. */
+void bench_traffic(struct arena *arena, const struct kprogram *program, size_t which, const struct kernel_batch *batch,
+                   uint64_t examples, struct call_time *out);
 
 /* Stands in the place of an entry and runs its calls one by one: each ends when all threads have met. */
 struct bench_calls;
-/* `samples`: how many runs can be kept. EXIT_OK, or EXIT_WRONG after a message. */
+/* `samples`: how many runs can be kept; `examples`: of the data set. EXIT_OK, or EXIT_WRONG after a message. */
 int bench_calls_create(const struct xent_compilation *compilation, enum entry_kind kind, size_t samples,
-                       struct bench_calls **out);
+                       uint64_t examples, struct bench_calls **out);
 void bench_calls_destroy(struct bench_calls *calls);
 /* The model with that entry replaced; it belongs to `calls`. */
 const struct xent_model *bench_calls_model(const struct bench_calls *calls);

@@ -19,6 +19,7 @@ struct bench_calls {
     codegen_entry *entry;
     struct call_time *call;
     size_t count, samples, taken;
+    uint64_t examples; /* of the data set */
     double *time; /* [count, samples] */
 };
 
@@ -92,11 +93,9 @@ static void split(struct bench_calls *calls, const struct kprogram *program, con
         if (!kernel)
             continue;
         calls->program[calls->count] = only(&calls->arena, program, i);
-        calls->call[calls->count++] = (struct call_time){
-            .name = kernel->name,
-            .flops = kernel_flops(kernel, &batch),
-            .bytes = kernel_bytes(kernel, &batch),
-        };
+        struct call_time *call = &calls->call[calls->count++];
+        *call = (struct call_time){.name = kernel->name, .flops = kernel_flops(kernel, &batch)};
+        bench_traffic(&calls->arena, program, i, &batch, calls->examples, call);
     }
 }
 
@@ -143,12 +142,13 @@ static int fill(struct bench_calls *calls, const struct xent_compilation *compil
 }
 
 int bench_calls_create(const struct xent_compilation *compilation, enum entry_kind kind, size_t samples,
-                       struct bench_calls **out)
+                       uint64_t examples, struct bench_calls **out)
 {
     *out = calloc(1, sizeof **out);
     if (!*out)
         return report_no_memory();
     arena_init(&(*out)->arena, &(*out)->on_failure);
+    (*out)->examples = examples;
     return fill(*out, compilation, kind, samples);
 }
 

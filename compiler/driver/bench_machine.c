@@ -7,6 +7,7 @@
 
 #include <xent/pool.h>
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -41,6 +42,17 @@ static const char read_text[] =
     "  }\n"
     "  call read(x, y, rows = rows)\n"
     "}\n";
+static const char update_text[] =
+    "program @update%u {\n"
+    "  arith %s\n"
+    "  memory %zu\n"
+    "  state x: f32[%zu, %u] at 0\n"
+    "  kernel update(inout X: f32[%zu, %u]) {\n"
+    "    X[k, m] = 1.0 - X[k, m]\n"
+    "    schedule lanes m; tile m %u; order k, m\n"
+    "  }\n"
+    "  call update(x)\n"
+    "}\n";
 
 struct meter {
     const struct codegen_target *target;
@@ -49,14 +61,42 @@ struct meter {
     struct source_map map;
     struct diag_list diags;
     struct codegen_code *code;
-    codegen_entry fma, read, running;
+    codegen_entry fma, read, update[MACHINE_RUNGS], running;
+    double rung_bytes[MACHINE_RUNGS]; /* of all threads together */
+    uint32_t rungs;
     struct xent_pool *pool;
     struct xent_call *call; /* of each thread */
     char *memory;           /* what is read */
     size_t memory_bytes, row_bytes;
     uint32_t threads, rounds, repeat;
     double best[XENT_MAX_THREADS]; /* seconds of one run */
+    void *arena_of[XENT_MAX_THREADS];
 };
+
+/* Sizes of buffers: 16 KiB a thread, then twice as large, up to four times the last cache. */
+static void choose_sizes(struct meter *meter, uint64_t weight_bytes)
+{
+    enum { HUGE_PAGE = 1 << 21, FIRST = 1 << 14 };
+    const struct ktarget *facts = codegen_target_facts(meter->target);
+    long l3 = sysconf(_SC_LEVEL3_CACHE_SIZE);
+    size_t bytes = l3 > 0 ? 4 * (size_t)l3 : (size_t)1 << 26, most;
+    bytes = bytes < (size_t)1 << 26 ? (size_t)1 << 26 : bytes > (size_t)1 << 28 ? (size_t)1 << 28 : bytes;
+    most = bytes;
+    if (bytes < weight_bytes)
+        bytes = (size_t)weight_bytes;
+    meter->memory_bytes = (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+    meter->row_bytes = ACCUMULATORS * (facts->lanes > 1 ? facts->lanes : 1) * sizeof(float);
+    for (size_t size = (size_t)meter->threads * FIRST; meter->rungs < MACHINE_RUNGS - 1 && size < most; size *= 2)
+        meter->rung_bytes[meter->rungs++] = (double)size;
+    meter->rung_bytes[meter->rungs++] = (double)most;
+}
+
+/* Of each thread's part. */
+static size_t rung_rows(const struct meter *meter, uint32_t rung)
+{
+    size_t rows = (size_t)(meter->rung_bytes[rung] / meter->threads / (double)meter->row_bytes);
+    return rows > MOST_ROWS ? MOST_ROWS : rows < 1 ? 1 : rows;
+}
 
 static const struct kprogram *parse(struct meter *meter, const char *name, const char *text)
 {
@@ -77,17 +117,23 @@ static int compile_kernels(struct meter *meter)
 {
     const struct ktarget *facts = codegen_target_facts(meter->target);
     const char *arith = facts->fma ? "fma" : "muladd";
-    unsigned width = ACCUMULATORS * (facts->lanes > 1 ? facts->lanes : 1);
-    meter->row_bytes = width * sizeof(float);
-    const struct kprogram *programs[] = {
+    unsigned width = (unsigned)(meter->row_bytes / sizeof(float));
+    const struct kprogram *programs[2 + MACHINE_RUNGS] = {
         parse(meter, "fma.xkr", arena_printf(&meter->arena, program_text, arith)),
         parse(meter, "read.xkr", arena_printf(&meter->arena, read_text, arith, width, width, width, width, width)),
     };
-    if (!programs[0] || !programs[1])
-        return EXIT_WRONG;
+    for (uint32_t i = 0; i < meter->rungs; i++) {
+        size_t rows = rung_rows(meter, i);
+        programs[2 + i] = parse(meter, "update.xkr",
+                                arena_printf(&meter->arena, update_text, i, arith, rows * meter->row_bytes, rows, width, rows,
+                                             width, width));
+    }
+    for (uint32_t i = 0; i < 2 + meter->rungs; i++)
+        if (!programs[i])
+            return EXIT_WRONG;
     char *message = NULL;
     size_t size = 0;
-    struct codegen_module *module = codegen_build(meter->target, programs, 2, &message);
+    struct codegen_module *module = codegen_build(meter->target, programs, 2 + meter->rungs, &message);
     unsigned char *object = module ? codegen_object(module, &size, &message) : NULL;
     codegen_destroy(module);
     meter->code = object ? codegen_load(meter->target, object, size, &message) : NULL;
@@ -95,7 +141,10 @@ static int compile_kernels(struct meter *meter)
     if (meter->code) {
         meter->fma = codegen_find(meter->code, programs[0]->name);
         meter->read = codegen_find(meter->code, programs[1]->name);
-        return meter->fma && meter->read ? EXIT_OK : report("the machine's limits cannot be measured");
+        bool good = meter->fma && meter->read;
+        for (uint32_t i = 0; i < meter->rungs; i++)
+            good &= (meter->update[i] = codegen_find(meter->code, programs[2 + i]->name)) != NULL;
+        return good ? EXIT_OK : report("the machine's limits cannot be measured");
     }
     int status = message ? report("%s", message) : report_no_memory();
     free(message);
@@ -103,15 +152,9 @@ static int compile_kernels(struct meter *meter)
 }
 
 /* The data of the reads: whole pages, written once, for pages that were never written all are one page of zeroes. */
-static int prepare_memory(struct meter *meter, uint64_t weight_bytes)
+static int prepare_memory(struct meter *meter)
 {
     enum { ARENA_BYTES = 1 << 15, HUGE_PAGE = 1 << 21 };
-    long l3 = sysconf(_SC_LEVEL3_CACHE_SIZE);
-    size_t bytes = l3 > 0 ? 4 * (size_t)l3 : (size_t)1 << 26;
-    bytes = bytes < (size_t)1 << 26 ? (size_t)1 << 26 : bytes > (size_t)1 << 28 ? (size_t)1 << 28 : bytes;
-    if (bytes < weight_bytes)
-        bytes = (size_t)weight_bytes;
-    meter->memory_bytes = (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
     meter->memory = aligned_alloc(HUGE_PAGE, meter->memory_bytes);
     if (!meter->memory)
         return report_no_memory();
@@ -176,6 +219,23 @@ static double read_rate(struct meter *meter, double bytes)
     return rate_of(meter, meter->read, part > LARGE ? 6 : 30, repeat, part);
 }
 
+/* Bytes a second where all threads change their part of a buffer in place, again and again. */
+static double update_rate(struct meter *meter, uint32_t rung)
+{
+    enum { LEAST_BYTES = 1 << 20, LARGE = 1 << 24 };
+    double part = (double)rung_rows(meter, rung) * (double)meter->row_bytes;
+    struct xent_call *call = meter->call;
+    for (uint32_t i = 0; i < meter->threads; i++) {
+        meter->arena_of[i] = call[i].arena;
+        call[i].arena = meter->memory + i * (size_t)part;
+    }
+    double rate = rate_of(meter, meter->update[rung], part > LARGE ? 6 : 30,
+                          part < LEAST_BYTES ? (uint32_t)(LEAST_BYTES / part) : 1, part);
+    for (uint32_t i = 0; i < meter->threads; i++)
+        call[i].arena = meter->arena_of[i];
+    return rate;
+}
+
 static double fma_rate(struct meter *meter)
 {
     return rate_of(meter, meter->fma, 100, 1, 2.0 * ROWS * COLUMNS * DEPTH * TURNS);
@@ -184,20 +244,21 @@ static double fma_rate(struct meter *meter)
 static void measure(struct meter *meter, uint64_t weight_bytes, struct machine *out)
 {
     out->flops = fma_rate(meter);
-    for (double bytes = (double)meter->threads * (1 << 14);
-         out->rungs < MACHINE_RUNGS && bytes < (double)meter->memory_bytes; bytes *= 4) {
-        out->rung[out->rungs].bytes = bytes;
-        out->rung[out->rungs++].rate = read_rate(meter, bytes);
-    }
-    out->bandwidth = read_rate(meter, (double)meter->memory_bytes);
+    out->rungs = meter->rungs;
+    for (uint32_t i = 0; i < out->rungs; i++)
+        out->rung[i] = (struct machine_rung){meter->rung_bytes[i], read_rate(meter, meter->rung_bytes[i]),
+                                             update_rate(meter, i)};
+    out->bandwidth = out->rung[out->rungs - 1].read;
     if (weight_bytes)
         out->read_seconds = (double)weight_bytes / read_rate(meter, (double)weight_bytes);
     double again = fma_rate(meter); /* some time later: nobody disturbs both */
     out->flops = again > out->flops ? again : out->flops;
     /* What a larger buffer reaches a smaller one can: a disturbed measurement must not make the roofline lower. */
-    double most = out->bandwidth;
-    for (uint32_t i = out->rungs; i-- > 0;)
-        out->rung[i].rate = most = out->rung[i].rate > most ? out->rung[i].rate : most;
+    for (uint32_t i = out->rungs - 1; i-- > 0;) {
+        struct machine_rung *small = &out->rung[i], *large = &out->rung[i + 1];
+        small->read = small->read > large->read ? small->read : large->read;
+        small->update = small->update > large->update ? small->update : large->update;
+    }
 }
 
 static int measure_guarded(struct meter *meter, uint64_t weight_bytes, struct machine *out)
@@ -207,9 +268,10 @@ static int measure_guarded(struct meter *meter, uint64_t weight_bytes, struct ma
     source_map_init(&meter->map, &meter->arena);
     diag_init(&meter->diags, &meter->arena, &meter->map);
     struct xent_error error;
+    choose_sizes(meter, weight_bytes);
     int status = compile_kernels(meter);
     if (status == EXIT_OK)
-        status = prepare_memory(meter, weight_bytes);
+        status = prepare_memory(meter);
     if (status != EXIT_OK)
         return status;
     if (xent_pool_create(meter->threads, &meter->pool, &error) != XENT_OK)
@@ -236,11 +298,23 @@ int machine_measure(const struct codegen_target *target, uint32_t threads, uint6
     return status;
 }
 
-double machine_roofline(const struct machine *machine, double flops, double bytes)
+/* Seconds to move a byte again and again of a buffer of so many, between measured sizes by the logarithm of the size. */
+static double seconds_of_byte(const struct machine *machine, double bytes, bool update)
 {
-    double rate = machine->rungs ? machine->rung[0].rate : machine->bandwidth;
-    for (uint32_t i = 0; i < machine->rungs && machine->rung[i].bytes <= bytes; i++)
-        rate = machine->rung[i].rate;
-    double compute = flops / machine->flops, move = bytes / rate;
+    const struct machine_rung *rung = machine->rung;
+    uint32_t i = 0;
+    while (i < machine->rungs && rung[i].bytes < bytes)
+        i++;
+    const struct machine_rung *above = &rung[i < machine->rungs ? i : machine->rungs - 1];
+    const struct machine_rung *below = i > 0 ? &rung[i - 1] : above;
+    double slow = 1 / (update ? above->update : above->read), fast = 1 / (update ? below->update : below->read);
+    return above == below ? slow : fast + (slow - fast) * log(bytes / below->bytes) / log(above->bytes / below->bytes);
+}
+
+double machine_roofline(const struct machine *machine, const struct call_time *call)
+{
+    double compute = (double)call->flops / machine->flops, move = 0;
+    for (uint32_t i = 0; i < call->buffers; i++)
+        move += call->buffer[i].bytes * seconds_of_byte(machine, call->buffer[i].apart, call->buffer[i].written);
     return compute > move ? compute : move;
 }

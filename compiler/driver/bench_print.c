@@ -10,7 +10,7 @@ static double percent(const struct bench_result *result)
 
 static double percent_of_roofline(const struct bench_result *result, const struct call_time *call)
 {
-    double least = machine_roofline(&result->machine, (double)call->flops, (double)call->bytes);
+    double least = machine_roofline(&result->machine, call);
     return call->p05 > 0 ? 100 * least / call->p05 : 0;
 }
 
@@ -19,7 +19,7 @@ static double percent_of_all_rooflines(const struct bench_result *result)
 {
     double least = 0;
     for (size_t i = 0; i < result->calls; i++)
-        least += machine_roofline(&result->machine, (double)result->call[i].flops, (double)result->call[i].bytes);
+        least += machine_roofline(&result->machine, &result->call[i]);
     return 100 * least / result->p05;
 }
 
@@ -36,8 +36,9 @@ static void print_machine(const struct machine *machine, FILE *out)
 {
     fprintf(out, "machine   %.1f GFLOP/s by fma; reads %.1f GB/s from memory", 1e-9 * machine->flops,
             1e-9 * machine->bandwidth);
-    for (uint32_t i = 0; i < machine->rungs; i++) {
-        fprintf(out, "%s%.0f from ", i ? ", " : "\n          GB/s from caches: ", 1e-9 * machine->rung[i].rate);
+    for (uint32_t i = 0; i < machine->rungs; i += 2) {
+        fprintf(out, "%s%.0f (%.0f) of ", i ? ", " : "\n          GB/s read (updated): ", 1e-9 * machine->rung[i].read,
+                1e-9 * machine->rung[i].update);
         print_bytes(machine->rung[i].bytes, out);
     }
     fputc('\n', out);

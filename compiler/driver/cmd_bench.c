@@ -172,7 +172,7 @@ static int measure(struct bench *bench, struct bench_result *result)
     result->p50 = bench_percentile(bench->time, bench->samples, 0.5);
 
     status = bench_calls_create(bench->compilation, options->infer ? ENTRY_FORWARD : ENTRY_STEP, MOST_CALL_SAMPLES,
-                                &bench->calls);
+                                bench->data.of_epoch, &bench->calls);
     if (status == EXIT_OK)
         status = phase(bench, bench_calls_model(bench->calls), MOST_CALL_SAMPLES);
     if (status != EXIT_OK)

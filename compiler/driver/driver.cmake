@@ -24,6 +24,7 @@ add_executable(xentc
   compiler/driver/bench_data.c
   compiler/driver/bench_machine.c
   compiler/driver/bench_print.c
+  compiler/driver/bench_traffic.c
   compiler/driver/cmd_bench.c
   compiler/driver/cmd_cache.c
   compiler/driver/cmd_compile.c

@@ -267,17 +267,18 @@ static double live_part_of_kernel(const struct kernel *kernel, const struct kbuf
     return least;
 }
 
+double kernel_buffer_bytes(const struct kernel *kernel, const struct kbuffer *buffer, const struct kernel_batch *batch)
+{
+    double size = (double)buffer->layout.elements * (buffer->type == KT_U8 ? 1 : 4);
+    if (buffer->rank && buffer->extent[0] == KERNEL_UNKNOWN)
+        return size * (double)batch->live;
+    return size * live_part_of_kernel(kernel, buffer, batch);
+}
+
 int64_t kernel_bytes(const struct kernel *kernel, const struct kernel_batch *batch)
 {
     double bytes = 0;
-    for (size_t i = 0; i < kernel->buffers.count; i++) {
-        const struct kbuffer *buffer = kernel->buffers.at[i];
-        double size = (double)buffer->layout.elements * (buffer->type == KT_U8 ? 1 : 4);
-        if (buffer->rank && buffer->extent[0] == KERNEL_UNKNOWN)
-            size *= (double)batch->live;
-        else
-            size *= live_part_of_kernel(kernel, buffer, batch);
-        bytes += size;
-    }
+    for (size_t i = 0; i < kernel->buffers.count; i++)
+        bytes += kernel_buffer_bytes(kernel, kernel->buffers.at[i], batch);
     return bytes < 0x1p62 ? (int64_t)bytes : INT64_MAX;
 }

@@ -16,9 +16,10 @@ struct kernel_batch {
  * its index space, and of the arms of `where` the dearer one. */
 int64_t kernel_flops(const struct kernel *kernel, const struct kernel_batch *batch);
 
-/* Bytes of all buffers, what pads rows and panels included, what pads a batch left out. An inout counts once, for its
- * way back can overlap with reading on. Of a dimension that the text does not know (the examples of a data set), as
- * many rows are touched as the batch has examples. */
+/* Bytes of a buffer, what pads rows and panels included, what pads a batch left out. Of a dimension that the text does
+ * not know (the examples of a data set), as many rows are touched as the batch has examples. */
+double kernel_buffer_bytes(const struct kernel *kernel, const struct kbuffer *buffer, const struct kernel_batch *batch);
+/* Of all buffers, an inout once. */
 int64_t kernel_bytes(const struct kernel *kernel, const struct kernel_batch *batch);
 
 #endif
