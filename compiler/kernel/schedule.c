@@ -10,6 +10,7 @@
 
 enum {
     ELEMENTWISE_VECTORS = 4,
+    WIDEST_PANEL = 8, /* in vectors */
     LARGEST_CODE = 2048,
     LARGEST_WHOLE = 32,
     LARGEST_CUT = 256
@@ -297,6 +298,19 @@ static void choose_tile(struct survey *s, int lane_dim, const struct ktarget *ta
             s->dim[d].tile = best.tile[d];
 }
 
+/* Lanes of a panel of weights, where it is no wider than what is evaluated at a time: whole, it is one stream. */
+static int64_t narrow_panel(const struct survey *s, uint32_t lane_dim, uint32_t lanes)
+{
+    int64_t panel = 0;
+    for (uint32_t i = 0; i < s->accesses; i++)
+        for (uint32_t k = 0; k < s->access[i].buffer->layout.count; k++) {
+            const struct kdigit *g = &s->access[i].buffer->layout.digit[k];
+            if (s->access[i].store && s->access[i].step[lane_dim] == 1 && g->stride == 1 && g->mod > panel)
+                panel = g->mod;
+        }
+    return panel % lanes || panel > WIDEST_PANEL * lanes ? 0 : panel;
+}
+
 /* Elementwise: a few vectors side by side in memory; of windows of pooling a row, so that what is written stays one
  * stream; where a store lies across the lanes, a square that can be transposed. */
 static void choose_elementwise_tile(struct survey *s, int lane_dim, const struct ktarget *target)
@@ -313,6 +327,9 @@ static void choose_elementwise_tile(struct survey *s, int lane_dim, const struct
     do
         s->dim[lane_dim].tile = (vectors > 1 ? vectors : 1) * (int64_t)target->lanes;
     while (!inside_panels(s, (uint32_t)lane_dim) && (vectors /= 2) > 0);
+    int64_t panel = vectors == ELEMENTWISE_VECTORS ? narrow_panel(s, (uint32_t)lane_dim, target->lanes) : 0;
+    if (panel > s->dim[lane_dim].tile)
+        s->dim[lane_dim].tile = panel;
     for (uint32_t i = 0; i < s->accesses; i++) {
         const struct access *a = &s->access[i];
         if (!a->store || a->step[lane_dim] < 2)
