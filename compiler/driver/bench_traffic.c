@@ -4,13 +4,9 @@
 #include "bench.h"
 #include "work.h"
 
-#include <string.h>
-
 struct walk {
-    struct arena *arena;
     const struct kprogram *program;
     const struct kernel_batch *batch;
-    uint64_t examples; /* of the data set */
     const struct kvar **seen; /* between the two uses */
     size_t seen_count;
 };
@@ -72,7 +68,7 @@ void bench_traffic(struct arena *arena, const struct kprogram *program, size_t w
 {
     const struct kcall *call = &program->calls.at[which];
     const struct kernel *kernel = call->kernel;
-    struct walk walk = {.arena = arena, .program = program, .batch = batch, .examples = examples};
+    struct walk walk = {.program = program, .batch = batch};
     walk.seen = ARENA_ARRAY(arena, const struct kvar *, program->vars.count + 1);
     struct call_buffer *buffer = ARENA_ARRAY(arena, struct call_buffer, kernel->buffers.count + 1);
     for (size_t i = 0; i < kernel->buffers.count; i++) {
@@ -82,8 +78,8 @@ void bench_traffic(struct arena *arena, const struct kprogram *program, size_t w
         double apart = is_row_of_data(kernel->buffers.at[i]) ? bytes / (double)batch->live * (double)examples
                                                              : bytes_apart(&walk, which, var, bytes);
         buffer[i] = (struct call_buffer){bytes, apart, kernel->buffers.at[i]->access != KA_IN};
-        out->bytes += (int64_t)bytes;
     }
+    out->bytes = kernel_bytes(kernel, batch);
     out->buffer = buffer;
     out->buffers = (uint32_t)kernel->buffers.count;
 }

@@ -285,6 +285,9 @@ struct klayout klayout_dense(uint32_t rank, const int64_t *extent);
 /* Sets strides of digits from the innermost outwards (digit.stride == 0 ones) and `elements`. False on overflow. */
 bool klayout_complete(struct klayout *layout, uint32_t rank, const int64_t *extent);
 int64_t klayout_address(const struct klayout *layout, const int64_t *index);
+/* Whether from every multiple of `count` along dim on, so many neighbours lie side by side, also where some of them are
+ * behind the extent: there is memory for them. */
+bool klayout_has_runs(const struct klayout *layout, uint32_t dim, uint32_t count);
 
 /* build.c: constructors; they fold nothing and set the type. */
 struct kexpr *kx_f32(struct arena *arena, float value);

@@ -60,6 +60,19 @@ int64_t klayout_address(const struct klayout *layout, const int64_t *index)
     return address;
 }
 
+bool klayout_has_runs(const struct klayout *layout, uint32_t dim, uint32_t count)
+{
+    bool found = false;
+    for (uint32_t i = 0; i < layout->count; i++) {
+        const struct kdigit *d = &layout->digit[i];
+        bool unit = d->dim == dim && d->stride == 1 && d->div <= 1;
+        if (unit ? d->mod % count : d->stride % count || (d->dim == dim && d->div % count))
+            return false;
+        found |= unit;
+    }
+    return found && layout->elements % count == 0;
+}
+
 int64_t kvar_bytes(const struct kvar *var)
 {
     return var->layout.elements * (var->type == KT_U8 ? 1 : 4);

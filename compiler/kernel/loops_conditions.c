@@ -2,12 +2,12 @@
  * and what is left to be asked of each term. */
 #include "loops_reduce.h"
 
-static bool mentions(const struct kexpr *expr, const struct kindex *index)
+bool loops_mentions(const struct kexpr *expr, const struct kindex *index)
 {
     if (expr->op == KX_INDEX && expr->index == index)
         return true;
     for (uint32_t i = 0; i < expr->count; i++)
-        if (mentions(expr->arg[i], index))
+        if (loops_mentions(expr->arg[i], index))
             return true;
     return false;
 }
@@ -25,9 +25,9 @@ static int condition_truth(struct builder *b, const struct kcondition *c, const 
 /* Whether the index of this level is the last one that condition c waits for. */
 static bool is_last_index(const struct kreduce *r, uint32_t c, uint32_t level)
 {
-    bool last = mentions(r->condition[c].value, r->index[level]);
+    bool last = loops_mentions(r->condition[c].value, r->index[level]);
     for (uint32_t l = level + 1; l < r->indices; l++)
-        last &= !mentions(r->condition[c].value, r->index[l]);
+        last &= !loops_mentions(r->condition[c].value, r->index[l]);
     return last;
 }
 

@@ -239,6 +239,8 @@ bool store_transposes(struct builder *b, const struct kstatement *statement, con
 /* Values of a reduction (and positions of a max_at, when out_position is not NULL) for points that all differ. */
 void eval_reduce(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point,
                  const struct lvalue **out, const struct lvalue **out_position);
+/* loops_conditions.c */
+bool loops_mentions(const struct kexpr *expr, const struct kindex *index);
 void loops_prefetch(struct builder *b, const struct lplace *place);
 
 /* ---- loops_terms.c ---- */

@@ -26,8 +26,16 @@ static struct laddress address_of(struct builder *b, const struct kexpr *load, c
     return eval_address(b, load->buffer, subscript);
 }
 
-/* Whether a block's terms are neighbours in memory, each lane's apart from the next one's, and there is memory for
- * whole vectors of them. */
+/* Whether there is memory for whole vectors along the sum's index. */
+static bool has_runs(const struct kexpr *load, const struct kindex *index, uint32_t lanes)
+{
+    for (uint32_t i = 0; i < load->count; i++)
+        if (load->arg[i]->op == KX_INDEX && load->arg[i]->index == index)
+            return klayout_has_runs(&load->buffer->layout, i, lanes);
+    return false;
+}
+
+/* Whether a block's terms are neighbours in memory, each lane's apart from the next one's. */
 static bool lies_along(struct builder *b, const struct kexpr *load, const struct point *point,
                        const struct kindex *index, const struct laffine *base)
 {
@@ -42,9 +50,7 @@ static bool lies_along(struct builder *b, const struct kexpr *load, const struct
         if (next.index || next.stride != first.stride || step.count || step.constant != i)
             return false;
     }
-    return affine_least(&first.place.element) >= 0 &&
-           affine_most(&first.place.element) + (point->valid - 1) * first.stride + b->lanes <=
-               load->buffer->layout.elements;
+    return true;
 }
 
 /* The factor that is to be transposed; NULL: none. */
@@ -56,7 +62,7 @@ static const struct kexpr *find_load(struct builder *b, const struct reduce_nest
         const struct kexpr *load = r->term[t];
         if (!load || load->op != KX_LOAD || load->type != KT_F32 || load == r->term[1 - t])
             continue;
-        bool fits = true;
+        bool fits = has_runs(load, r->index[r->indices - 1], b->lanes);
         for (uint32_t i = 0; fits && i < nest->count; i++)
             fits = !point[i].mask && lies_along(b, load, &point[i], r->index[r->indices - 1], base);
         if (fits)

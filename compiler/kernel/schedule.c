@@ -40,7 +40,7 @@ static int choose_lanes(const struct survey *s, uint32_t lanes)
         best += (double)s->access[i].weight; /* of scalar code */
     for (uint32_t d = 0; d < s->dims; d++) {
         bool tree = s->tree && d == s->tree_dim;
-        if (s->dim[d].window || (s->tree && !tree && strcmp(s->dim[d].name, s->tree) == 0))
+        if (s->dim[d].window || s->narrow >> d & 1 || (s->tree && !tree && strcmp(s->dim[d].name, s->tree) == 0))
             continue;
         double cost = lanes_cost(s, d, tree ? s->tree_extent : s->dim[d].extent, lanes);
         if (cost < best * 0.999) {
@@ -100,8 +100,11 @@ static double iteration_cost(const struct survey *s, int lane_dim, const struct 
     }
     if (windows) /* the largest so far and where it stood give way to a sum's accumulators */
         far += 2 * (double)points / (double)s->heaviest;
-    if (lane_dim >= 0 && points == vectors && points == steps(&s->dim[lane_dim], true, width))
-        vectors = 1; /* a single row: every vector is used once, as it is loaded */
+    /* a single row, or positions of one vector with a tap each: every vector is used once, as it is loaded */
+    if (lane_dim >= 0 && points == vectors) {
+        int64_t side = steps(&s->dim[lane_dim], true, width);
+        vectors = points == side || (side == 1 && s->tapped) ? 1 : vectors;
+    }
     *out_registers = points + (rows ? rows : vectors) + (tree ? 2 : 1); /* of a tree's streams two are on their way at a time */
     double fma = (double)points * (double)(s->terms ? s->terms : 1);
     for (uint32_t w = width; turned > 0 && w > 1; w /= 2)
@@ -249,6 +252,7 @@ static void try_tiles(struct survey *s, int lane_dim, const struct ktarget *targ
     for (int i = 0; i < SIZES && sizes[i] <= s->dim[x].extent; i++)
         for (int j = 0; j < (x == y ? 1 : SIZES) && sizes[j] <= s->dim[y].extent; j++)
             for (int v = 0; v < widest; v++) {
+                s->tapped = !s->tree && (whole & s->narrow);
                 for (uint32_t d = 0; d < s->dims; d++)
                     s->dim[d].tile = whole >> d & 1 ? s->dim[d].extent : 1;
                 s->dim[x].tile = sizes[i];

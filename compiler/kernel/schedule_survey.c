@@ -177,6 +177,15 @@ static bool seen(struct survey *s, const struct klet *let)
     return false;
 }
 
+/* Whether the condition lets through few of the values of an index of the sum. */
+static bool is_narrow(const struct kreduce *r, const struct kcondition *condition)
+{
+    for (uint32_t i = 0; i < r->indices; i++)
+        if (r->index[i]->extent > condition->limit && loops_mentions(condition->value, r->index[i]))
+            return true;
+    return false;
+}
+
 static void look_at(struct survey *s, const struct kexpr *expr, const struct meaning *m, int64_t weight)
 {
     s->operators++;
@@ -238,6 +247,7 @@ static void look_at(struct survey *s, const struct kexpr *expr, const struct mea
             uint32_t apart = loads(r->condition[i].value) ? dims_apart(s, r->condition[i].value, m) : dims;
             s->conditioned |= apart;
             s->grouped |= dims & ~apart;
+            s->narrow |= is_narrow(r, &r->condition[i]) ? apart : 0;
             if (dims & (dims - 1))
                 s->tied |= dims;
         }
@@ -276,21 +286,10 @@ static void look_at_store(struct survey *s, const struct kstatement *store)
         add_access(s, store->buffer2, dims, dims, all, store->rank, 1, true, 0);
 }
 
-/* Whole vectors of neighbours lie side by side, from every multiple of a vector on, also the last one. */
 bool survey_turns(const struct access *a, uint32_t lanes)
 {
-    const struct klayout *layout = &a->buffer->layout;
-    if (!a->along || a->buffer->type != KT_F32 || lanes < 4 || layout->elements % lanes)
-        return false;
-    bool found = false;
-    for (uint32_t i = 0; i < layout->count; i++) {
-        const struct kdigit *g = &layout->digit[i];
-        bool unit = g->dim == a->along - 1 && g->stride == 1 && g->div <= 1;
-        if (unit ? g->mod % lanes : g->stride % lanes || (g->dim == a->along - 1 && g->div % lanes))
-            return false;
-        found |= unit;
-    }
-    return found;
+    return a->along && a->buffer->type == KT_F32 && lanes >= 4 &&
+           klayout_has_runs(&a->buffer->layout, a->along - 1, lanes);
 }
 
 int64_t survey_lines(const struct survey *s, bool block)
