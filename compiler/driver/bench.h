@@ -15,7 +15,7 @@ struct machine {
     double bandwidth;   /* bytes a second, read from a buffer beyond all caches */
     struct machine_rung {
         double bytes;
-        double read, update; /* bytes a second of a buffer of this size that is read, or changed in place, again and again */
+        double read, update; /* bytes a second of a buffer of this size, read or changed in place again and again */
     } rung[MACHINE_RUNGS];   /* ascending, the last one beyond all caches */
     uint32_t rungs;
     double read_seconds; /* to read `weight_bytes` once, from where they lie when they are read again and again */
@@ -35,8 +35,8 @@ struct call_time {
     } *buffer;
     uint32_t buffers;
 };
-/* Seconds that the call takes at least: to compute, or to move each buffer once from the cache, or memory, that can still
- * hold it. */
+/* Seconds that the call takes at least: to compute, or to move each buffer once from the cache, or memory, that can
+ * still hold it. */
 double machine_roofline(const struct machine *machine, const struct call_time *call);
 
 struct kernel_batch;

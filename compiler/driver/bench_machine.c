@@ -125,8 +125,8 @@ static int compile_kernels(struct meter *meter)
     for (uint32_t i = 0; i < meter->rungs; i++) {
         size_t rows = rung_rows(meter, i);
         programs[2 + i] = parse(meter, "update.xkr",
-                                arena_printf(&meter->arena, update_text, i, arith, rows * meter->row_bytes, rows, width, rows,
-                                             width, width));
+                                arena_printf(&meter->arena, update_text, i, arith, rows * meter->row_bytes, rows,
+                                             width, rows, width, width));
     }
     for (uint32_t i = 0; i < 2 + meter->rungs; i++)
         if (!programs[i])
@@ -298,7 +298,7 @@ int machine_measure(const struct codegen_target *target, uint32_t threads, uint6
     return status;
 }
 
-/* Seconds to move a byte again and again of a buffer of so many, between measured sizes by the logarithm of the size. */
+/* Seconds to move a byte of a buffer of so many; between measured sizes by the logarithm of the size. */
 static double seconds_of_byte(const struct machine *machine, double bytes, bool update)
 {
     const struct machine_rung *rung = machine->rung;

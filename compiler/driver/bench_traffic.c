@@ -1,6 +1,6 @@
 /* Where the data of each call come from: as many bytes as a step touches between two uses of a buffer must fit into a
- * cache for the second one to find it there. Steps follow each other, so what was touched last in the step before counts
- * too. */
+ * cache for the second one to find it there. Steps follow each other, so what was touched last in the step before
+ * counts too. */
 #include "bench.h"
 #include "work.h"
 

@@ -105,7 +105,8 @@ static double iteration_cost(const struct survey *s, int lane_dim, const struct 
         int64_t side = steps(&s->dim[lane_dim], true, width);
         vectors = points == side || (side == 1 && s->tapped) ? 1 : vectors;
     }
-    *out_registers = points + (rows ? rows : vectors) + (tree ? 2 : 1); /* of a tree's streams two are on their way at a time */
+    /* of a tree's streams two are on their way at a time */
+    *out_registers = points + (rows ? rows : vectors) + (tree ? 2 : 1);
     double fma = (double)points * (double)(s->terms ? s->terms : 1);
     for (uint32_t w = width; turned > 0 && w > 1; w /= 2)
         fma += turned; /* a shuffle keeps a multiply-add waiting */
