@@ -354,6 +354,47 @@ static void open_level(struct builder *b, struct nest *nest, uint32_t level)
     }
 }
 
+/* ---- a slice of the sum after the other ---- */
+
+static void open_slice(struct builder *b, struct nest *nest, const struct slice *slice)
+{
+    size_t mark = scope_open(b);
+    b->slice = slice;
+    hoist(b, nest, 0);
+    open_level(b, nest, 0);
+    b->slice = NULL;
+    scope_close(b, mark);
+}
+
+/* Threads meet nowhere between: each has the same tiles in every slice. */
+static void open_slices(struct builder *b, struct nest *nest, struct slice *slice)
+{
+    const struct kstatement *const *whole = nest->store;
+    const struct kindex *index = slice->sum->reduce->index[0];
+    struct kstatement partial = *whole[0]; /* the sum as it is */
+    const struct kstatement *const store[] = {&partial};
+    int64_t last = (index->extent - 1) / slice->size;
+    partial.value = slice->sum;
+    nest->store = store;
+    slice->lo = affine_constant(0);
+    slice->hi = affine_constant(slice->size);
+    open_slice(b, nest, slice);
+    slice->resumes = loops_slice_resumes(b->arena, whole[0]);
+    if (last > 1) {
+        const struct lterm *var = term_var(b, "slice", 1, last - 1);
+        struct laffine first = affine_constant(1), end = affine_constant(last);
+        struct frame frame = loop_open(b, var, &first, 1, &end, 1);
+        slice->hi = slice->lo = affine_term(b, var, slice->size);
+        slice->hi.constant += slice->size;
+        open_slice(b, nest, slice);
+        loop_close(b, &frame);
+    }
+    nest->store = whole;
+    slice->lo = affine_constant(last * slice->size);
+    slice->hi = affine_constant(index->extent);
+    open_slice(b, nest, slice);
+}
+
 static void lower_nest(struct builder *b, const struct kstatement *const *store, uint32_t stores)
 {
     if (loops_list(b, store[0]) || loops_in_groups(b, store, stores))
@@ -379,11 +420,16 @@ static void lower_nest(struct builder *b, const struct kstatement *const *store,
         parallel |= nest.shared[l];
     }
     struct lblock *outer = b->block;
+    struct slice slice;
     size_t mark = scope_open(b);
     if (!parallel)
         b->block = &loops_emit(b, LS_ONCE)->body;
-    hoist(b, &nest, 0);
-    open_level(b, &nest, 0);
+    if (loops_find_slice(&b->kernel->schedule, store, stores, &slice)) {
+        open_slices(b, &nest, &slice);
+    } else {
+        hoist(b, &nest, 0);
+        open_level(b, &nest, 0);
+    }
     scope_close(b, mark);
     b->block = outer;
 }

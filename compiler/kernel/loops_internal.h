@@ -39,6 +39,14 @@ struct memo_entry {
 };
 enum { MEMO_BUCKETS = 4096 };
 
+/* Terms of a sum, along its first index, that all tiles of a nest pass over before any goes on (loops_slices.c). */
+struct slice {
+    struct kexpr *sum;
+    int64_t size;                /* of every slice; the last one may be shorter */
+    struct laffine lo, hi;       /* this one */
+    const struct kexpr *resumes; /* what it starts from; NULL: it is the first */
+};
+
 /* Lines to prefetch while the tile's sum runs: in turn `row` of `rows`, each place + row * step. */
 struct spread_line {
     struct lplace place;
@@ -72,6 +80,7 @@ struct builder {
     struct spread spread; /* for the next sum over one index; rows 0: nothing */
     struct turned turned; /* while a block of terms joins its sum */
     struct group_sums *groups; /* of loops_partials.c, while it lowers a nest */
+    const struct slice *slice; /* NULL: sums run over all of their terms */
 };
 
 /* ---- loops_affine.c ---- */
@@ -254,6 +263,15 @@ bool loops_term_is_wide(struct builder *b, const struct kreduce *r, const struct
 /* All stores of a nest at one point; `bound` in the order of the first store's indices. */
 void loops_store_point(struct builder *b, const struct kstatement *const *store, uint32_t stores,
                        const struct point *point, const struct tile_index *bound);
+
+/* ---- loops_slices.c ---- */
+/* The sum of a store that may be computed slice by slice; NULL: none. */
+struct kexpr *loops_sliced_sum(const struct kstatement *store);
+/* Whether the schedule has a nest pass slice by slice, and over which sum. */
+bool loops_find_slice(const struct kschedule *schedule, const struct kstatement *const *store, uint32_t stores,
+                      struct slice *out);
+/* The store's element, from which the sum of every slice but the first goes on. */
+const struct kexpr *loops_slice_resumes(struct arena *arena, const struct kstatement *store);
 
 /* ---- loops_groups.c ---- */
 /* Lowers a nest in blocks, if the schedule has some and the nest allows it. */

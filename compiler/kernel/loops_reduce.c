@@ -114,12 +114,14 @@ static void open_level(struct builder *b, struct reduce_nest *nest, uint32_t lev
         reduce_terms(b, nest, point, acc, at);
         return;
     }
-    if (b->spread.rows && !at && r->indices == 1 && r->conditions == 0 && r->index[0]->extent >= b->spread.rows) {
+    if (b->spread.rows && !nest->slice && !at && r->indices == 1 && r->conditions == 0 &&
+        r->index[0]->extent >= b->spread.rows) {
         open_spread(b, nest, point, acc);
         return;
     }
     const struct kindex *index = r->index[level];
-    if (!at && level + 1 == r->indices && reduce_turned(b, nest, point, acc))
+    const struct slice *slice = level == 0 ? nest->slice : NULL;
+    if (!slice && !at && level + 1 == r->indices && reduce_turned(b, nest, point, acc))
         return;
     if (index->extent == 1 || (schedule_unrolls(b->kernel, index) && !index->bound)) {
         for (int64_t v = 0; v < index->extent; v++) {
@@ -132,8 +134,8 @@ static void open_level(struct builder *b, struct reduce_nest *nest, uint32_t lev
     struct laffine *lo = ARENA_ARRAY(b->arena, struct laffine, r->conditions + 1);
     struct laffine *hi = ARENA_ARRAY(b->arena, struct laffine, r->conditions + 2);
     uint32_t los = 0, his = 0;
-    lo[los++] = affine_constant(0);
-    hi[his++] = affine_extent(b, index);
+    lo[los++] = slice ? slice->lo : affine_constant(0);
+    hi[his++] = slice ? slice->hi : affine_extent(b, index);
     struct point *bound = env_points(b, nest->count, point, index, (struct lindex){.base = affine_term(b, var, 1)});
     bool *outer_handled = ARENA_ARRAY(b->arena, bool, r->conditions + 1);
     memcpy(outer_handled, nest->handled, r->conditions * sizeof *outer_handled);
@@ -158,11 +160,13 @@ static void reduce_sequential(struct builder *b, const struct kexpr *expr, uint3
 {
     const struct kreduce *r = expr->reduce;
     struct reduce_nest nest = {.reduce = r, .count = count, .expr = expr,
+                               .slice = b->slice && b->slice->sum == expr ? b->slice : NULL,
                                .handled = ARENA_ARRAY(b->arena, bool, r->conditions + 1)};
-    if (r->from)
-        eval(b, r->from, count, point, out);
+    const struct kexpr *from = nest.slice && nest.slice->resumes ? nest.slice->resumes : r->from;
+    if (from)
+        eval(b, from, count, point, out);
     for (uint32_t i = 0; i < count; i++) {
-        if (!r->from)
+        if (!from)
             out[i] = r->kind == KR_MAX_AT ? value_f32(b, -INFINITY)
                      : expr->type == KT_I32 ? value_i32(b, 0)
                                             : value_f32(b, 0);

@@ -8,6 +8,7 @@ struct reduce_nest {
     const struct kreduce *reduce;
     uint32_t count; /* points */
     const struct kexpr *expr;
+    const struct slice *slice; /* of the first index; NULL: all of it */
     bool *handled; /* per condition: by loop bounds */
 };
 

@@ -13,7 +13,8 @@ enum {
     WIDEST_PANEL = 8, /* in vectors */
     LARGEST_CODE = 2048,
     LARGEST_WHOLE = 32,
-    LARGEST_CUT = 256
+    LARGEST_CUT = 256,
+    FAR_CACHES = 4 /* second caches that would hold it */
 };
 
 static const double WHOLE_CHARGE = 1.5;
@@ -375,6 +376,16 @@ static bool stores_everywhere(const struct survey *s, const struct kstatement *c
     return dims > 0;
 }
 
+/* Whether what it updates in place is so much that it should be one stream. */
+static bool updates_stream(const struct kernel *kernel, const struct ktarget *target)
+{
+    int64_t bytes = 0;
+    for (size_t i = 0; i < kernel->buffers.count; i++)
+        if (kernel->buffers.at[i]->access == KA_INOUT && kernel->buffers.at[i]->rank > 1)
+            bytes += kernel->buffers.at[i]->layout.elements * (int64_t)sizeof(float);
+    return bytes > FAR_CACHES * target->l2_bytes;
+}
+
 /* A kernel whose schedule lacks nothing but what the threads share. */
 struct planned {
     struct survey *survey;
@@ -412,14 +423,17 @@ static void plan_kernel(struct arena *arena, struct kernel *kernel, const struct
         survey_unroll_windows(s, store[i]->value, out);
     bool blocks = tree_lanes && s->heaviest > 1 && stores_everywhere(s, store, stores);
     /* loops: examples of a data set outermost, so that each is read in one go; then the lanes' tiles, so that their
-     * panel stays in the cache; what is tiled for reuse innermost */
-    for (int place = 0; place < 4; place++)
+     * panel stays in the cache, or innermost, where rows are updated that come from far away; what is tiled for reuse
+     * innermost */
+    bool streams = updates_stream(kernel, target);
+    for (int place = 0; place < 5; place++)
         for (uint32_t d = 0; d < s->dims; d++) {
             bool lane = (int)d == lane_dim && !tree_lanes;
-            int mine = s->gathered >> d & 1 ? 0 : lane ? 1 : s->dim[d].tile == 1 ? 2 : 3;
+            int mine = s->gathered >> d & 1 ? 0 : lane ? (streams ? 4 : 1) : s->dim[d].tile == 1 ? 2 : 3;
             if (!blocks && !s->dim[d].window && d != s->tree_dim && mine == place)
                 plan->order[plan->count++] = d;
         }
+    schedule_slices(s, lane_dim, target, store, stores, plan->order, plan->count, out);
     for (uint32_t i = 0; i < plan->count; i++)
         vec_push(arena, &out->order, s->dim[plan->order[i]].name);
     if (blocks)

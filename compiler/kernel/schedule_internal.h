@@ -57,6 +57,10 @@ bool survey_turns(const struct access *access, uint32_t lanes);
 /* schedule_blocks.c: blocks of a kernel whose sum over the batch has the batch in the lanes and whose tile is chosen, the
  * order of loops in them, and how threads share them where they may. */
 void schedule_blocks(struct survey *s, const struct ktarget *target, bool parallel, struct kschedule *out);
+/* schedule_slices.c: a slice for a long sum, where it pays, and which of the two loops is outside then. */
+void schedule_slices(const struct survey *s, int lane_dim, const struct ktarget *target,
+                     const struct kstatement *const *store, uint32_t stores, uint32_t *order, uint32_t count,
+                     struct kschedule *out);
 /* The stores of all nests, in order; *out_independent: threads may run ahead from nest to nest. */
 struct survey *survey_kernel(struct arena *arena, const struct kernel *kernel, bool *out_independent,
                              const struct kstatement ***out_stores, uint32_t *out_count);

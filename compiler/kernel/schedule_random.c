@@ -56,6 +56,10 @@ void kernel_schedule_random(struct kprogram *program, const struct ktarget *targ
                 if (k == 0 || next_random(&seed) % 2)
                     vec_push(program->arena, &out->block,
                              (struct ktile){s->dim[name[k]].name, 1 + (int64_t)(next_random(&seed) % 12)});
+        for (uint32_t k = 0; k < stores && out->block.count == 0; k++)
+            if (loops_sliced_sum(store[k]) && next_random(&seed) % 2)
+                vec_push(program->arena, &out->block, (struct ktile){loops_sliced_sum(store[k])->reduce->index[0]->name,
+                                                                     1 + (int64_t)(next_random(&seed) % 12)});
         if (next_random(&seed) % 2)
             for (uint32_t k = 0; k < stores; k++)
                 survey_unroll_windows(s, store[k]->value, out);
