@@ -3,26 +3,11 @@
 #include "build.h"
 #include "golden.h"
 #include "lang.h"
+#include "suites.h"
 
 #include <CUnit/Basic.h>
 #include <setjmp.h>
-#include <stdlib.h>
 #include <string.h>
-
-struct scratch {
-    struct arena arena;
-    struct source_map map;
-    struct diag_list diags;
-    struct interner names;
-};
-
-static void scratch_init(struct scratch *s)
-{
-    arena_init(&s->arena, NULL);
-    source_map_init(&s->map, &s->arena);
-    diag_init(&s->diags, &s->arena, &s->map);
-    interner_init(&s->names, &s->arena);
-}
 
 static struct model_ir *compile(struct scratch *s, uint32_t file)
 {
@@ -43,38 +28,31 @@ static struct model_ir *compile_text(struct scratch *s, const char *text)
     return compile(s, source_add(&s->map, "t.net", text, strlen(text)));
 }
 
+static void run_case(struct scratch *s, const char *path)
+{
+    struct text graph;
+    text_init(&graph, &s->arena);
+    struct model_ir *ir = compile(s, golden_source(&s->map, &s->arena, path));
+    const char *messages = scratch_messages(s);
+    CU_ASSERT_EQUAL(ir == NULL, s->diags.errors > 0);
+    if (ir) {
+        graph_print(ir->graph, &graph);
+        CU_ASSERT_TRUE(graph_verify(ir->graph, &s->diags));
+        uint32_t file = source_add(&s->map, "printed.xir", text_string(&graph), graph.count);
+        struct graph *again = graph_parse(&s->arena, &s->diags, op_set(), file);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(again);
+        struct text twice;
+        text_init(&twice, &s->arena);
+        graph_print(again, &twice);
+        CU_ASSERT_STRING_EQUAL(text_string(&twice), text_string(&graph));
+    }
+    CU_ASSERT_TRUE(golden_same(&s->arena, golden_beside(&s->arena, path, ".err"), messages));
+    CU_ASSERT_TRUE(golden_same(&s->arena, golden_beside(&s->arena, path, ".xir"), text_string(&graph)));
+}
+
 static void test_cases(void)
 {
-    struct arena list;
-    arena_init(&list, NULL);
-    size_t count;
-    char **paths = golden_list(&list, XENT_SOURCE_DIR "/tests/build/cases", ".net", &count);
-    CU_ASSERT_TRUE(count > 60);
-    for (size_t i = 0; i < count; i++) {
-        struct scratch s;
-        struct text messages, graph;
-        scratch_init(&s);
-        text_init(&messages, &s.arena);
-        text_init(&graph, &s.arena);
-        struct model_ir *ir = compile(&s, golden_source(&s.map, &s.arena, paths[i]));
-        diag_render(&s.diags, &messages);
-        CU_ASSERT_EQUAL(ir == NULL, s.diags.errors > 0);
-        if (ir) {
-            graph_print(ir->graph, &graph);
-            CU_ASSERT_TRUE(graph_verify(ir->graph, &s.diags));
-            uint32_t file = source_add(&s.map, "printed.xir", text_string(&graph), graph.count);
-            struct graph *again = graph_parse(&s.arena, &s.diags, op_set(), file);
-            CU_ASSERT_PTR_NOT_NULL_FATAL(again);
-            struct text twice;
-            text_init(&twice, &s.arena);
-            graph_print(again, &twice);
-            CU_ASSERT_STRING_EQUAL(text_string(&twice), text_string(&graph));
-        }
-        CU_ASSERT_TRUE(golden_same(&s.arena, golden_beside(&s.arena, paths[i], ".err"), text_string(&messages)));
-        CU_ASSERT_TRUE(golden_same(&s.arena, golden_beside(&s.arena, paths[i], ".xir"), text_string(&graph)));
-        arena_deinit(&s.arena);
-    }
-    arena_deinit(&list);
+    golden_each(XENT_SOURCE_DIR "/tests/build/cases", ".net", 61, run_case);
 }
 
 #define MODEL                                                                                                          \
@@ -239,9 +217,5 @@ int main(void)
     CU_add_test(suite, "seed models", test_seed_models);
     CU_add_test(suite, "many errors", test_many_errors);
     CU_add_test(suite, "exhausted", test_exhausted);
-    CU_basic_set_mode(CU_BRM_NORMAL);
-    CU_basic_run_tests();
-    unsigned failures = CU_get_number_of_failures();
-    CU_cleanup_registry();
-    return failures ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suites_run();
 }

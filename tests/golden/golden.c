@@ -1,5 +1,6 @@
 #include "golden.h"
 
+#include <CUnit/Basic.h>
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,4 +90,37 @@ uint32_t golden_source(struct source_map *map, struct arena *arena, const char *
     const char *slash = strrchr(path, '/');
     const char *text = golden_read(arena, path, &length);
     return source_add(map, slash ? slash + 1 : path, text ? text : "", text ? length : 0);
+}
+
+void scratch_init(struct scratch *s)
+{
+    arena_init(&s->arena, NULL);
+    source_map_init(&s->map, &s->arena);
+    diag_init(&s->diags, &s->arena, &s->map);
+    interner_init(&s->names, &s->arena);
+}
+
+const char *scratch_messages(struct scratch *s)
+{
+    struct text text;
+    text_init(&text, &s->arena);
+    diag_render(&s->diags, &text);
+    return text_string(&text);
+}
+
+void golden_each(const char *folder, const char *suffix, size_t least,
+                 void (*run)(struct scratch *scratch, const char *path))
+{
+    struct arena list;
+    arena_init(&list, NULL);
+    size_t count;
+    char **paths = golden_list(&list, folder, suffix, &count);
+    CU_ASSERT_TRUE(count >= least);
+    for (size_t i = 0; i < count; i++) {
+        struct scratch s;
+        scratch_init(&s);
+        run(&s, paths[i]);
+        arena_deinit(&s.arena);
+    }
+    arena_deinit(&list);
 }

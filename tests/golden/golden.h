@@ -6,7 +6,22 @@
 #include "arena.h"
 #include "diag.h"
 #include "source.h"
+#include "text.h"
 
+/* What a case works in. */
+struct scratch {
+    struct arena arena;
+    struct source_map map;
+    struct diag_list diags;
+    struct interner names;
+};
+void scratch_init(struct scratch *scratch);
+/* The messages so far. */
+const char *scratch_messages(struct scratch *scratch);
+
+/* Calls `run` for each file in `folder` that ends in `suffix`, sorted; they are at least `least`. */
+void golden_each(const char *folder, const char *suffix, size_t least,
+                 void (*run)(struct scratch *scratch, const char *path));
 /* NULL: there is no such file. */
 char *golden_read(struct arena *arena, const char *path, size_t *out_length);
 /* Paths of the files in `folder` that end in `suffix`, sorted. */

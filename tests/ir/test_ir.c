@@ -3,24 +3,11 @@
 #include "graph.h"
 #include "map.h"
 #include "ops.h"
+#include "suites.h"
 
 #include <CUnit/Basic.h>
 #include <setjmp.h>
-#include <stdlib.h>
 #include <string.h>
-
-struct scratch {
-    struct arena arena;
-    struct source_map map;
-    struct diag_list diags;
-};
-
-static void scratch_init(struct scratch *s)
-{
-    arena_init(&s->arena, NULL);
-    source_map_init(&s->map, &s->arena);
-    diag_init(&s->diags, &s->arena, &s->map);
-}
 
 static struct graph *parse(struct scratch *s, const char *text)
 {
@@ -32,14 +19,6 @@ static const char *print(struct scratch *s, const struct graph *graph)
     struct text text;
     text_init(&text, &s->arena);
     graph_print(graph, &text);
-    return text_string(&text);
-}
-
-static const char *render(struct scratch *s)
-{
-    struct text text;
-    text_init(&text, &s->arena);
-    diag_render(&s->diags, &text);
     return text_string(&text);
 }
 
@@ -140,27 +119,21 @@ static void test_map(void)
 }
 
 /* Every case parses and prints as NAME.out says; errors of parser or verifier are the output where there are any. */
+static void run_case(struct scratch *s, const char *path)
+{
+    struct graph *graph = graph_parse(&s->arena, &s->diags, op_set(), golden_source(&s->map, &s->arena, path));
+    const char *out = graph && graph_verify(graph, &s->diags) ? print(s, graph) : scratch_messages(s);
+    CU_ASSERT_TRUE(golden_same(&s->arena, golden_beside(&s->arena, path, ".out"), out));
+    if (s->diags.errors == 0) {
+        struct graph *again = parse(s, out);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(again);
+        CU_ASSERT_STRING_EQUAL(print(s, again), out);
+    }
+}
+
 static void test_cases(void)
 {
-    struct scratch list;
-    scratch_init(&list);
-    size_t count;
-    char **paths = golden_list(&list.arena, XENT_SOURCE_DIR "/tests/ir/cases", ".xir", &count);
-    CU_ASSERT_TRUE(count > 20);
-    for (size_t i = 0; i < count; i++) {
-        struct scratch s;
-        scratch_init(&s);
-        struct graph *graph = graph_parse(&s.arena, &s.diags, op_set(), golden_source(&s.map, &s.arena, paths[i]));
-        const char *out = graph && graph_verify(graph, &s.diags) ? print(&s, graph) : render(&s);
-        CU_ASSERT_TRUE(golden_same(&s.arena, golden_beside(&s.arena, paths[i], ".out"), out));
-        if (s.diags.errors == 0) {
-            struct graph *again = parse(&s, out);
-            CU_ASSERT_PTR_NOT_NULL_FATAL(again);
-            CU_ASSERT_STRING_EQUAL(print(&s, again), out);
-        }
-        arena_deinit(&s.arena);
-    }
-    arena_deinit(&list.arena);
+    golden_each(XENT_SOURCE_DIR "/tests/ir/cases", ".xir", 21, run_case);
 }
 
 /* One byte of every case changed, cut or doubled: it ends, with a graph or a message, never with both or neither. */
@@ -185,7 +158,7 @@ static void test_damaged(void)
             CU_ASSERT_EQUAL(graph == NULL, s.diags.errors > 0);
             if (graph)
                 graph_verify(graph, &s.diags);
-            render(&s);
+            scratch_messages(&s);
             arena_deinit(&s.arena);
         }
     }
@@ -225,7 +198,7 @@ static struct graph *broken(struct scratch *s)
 static void refuse(struct scratch *s, const struct graph *graph, const char *message)
 {
     CU_ASSERT_FALSE(graph_verify(graph, &s->diags));
-    CU_ASSERT_PTR_NOT_NULL(strstr(render(s), message));
+    CU_ASSERT_PTR_NOT_NULL(strstr(scratch_messages(s), message));
     arena_deinit(&s->arena);
 }
 
@@ -284,9 +257,5 @@ int main(void)
     CU_add_test(suite, "damaged", test_damaged);
     CU_add_test(suite, "exhausted", test_exhausted);
     CU_add_test(suite, "verify", test_verify);
-    CU_basic_set_mode(CU_BRM_NORMAL);
-    CU_basic_run_tests();
-    unsigned failures = CU_get_number_of_failures();
-    CU_cleanup_registry();
-    return failures ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suites_run();
 }

@@ -1,10 +1,10 @@
+#include "suites.h"
 #include "test_llvm.h"
 
 #include <CUnit/Basic.h>
 
 int main(void) {
-    if (CU_initialize_registry() != CUE_SUCCESS)
-        return 1;
+    CU_initialize_registry();
     suite_target();
     suite_operators();
     suite_memory();
@@ -14,9 +14,5 @@ int main(void) {
     suite_model();
     suite_parallel();
     suite_cache();
-    CU_basic_set_mode(CU_BRM_NORMAL);
-    CU_basic_run_tests();
-    unsigned failures = CU_get_number_of_failures() + CU_get_number_of_suites_failed();
-    CU_cleanup_registry();
-    return failures != 0;
+    return suites_run();
 }

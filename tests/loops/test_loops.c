@@ -4,6 +4,7 @@
 #include "families.h"
 #include "kernel.h"
 #include "loops.h"
+#include "suites.h"
 
 #include <CUnit/Basic.h>
 #include <pthread.h>
@@ -361,16 +362,11 @@ int main(void)
     static void (*const tests[])(void) = {test_0, test_1, test_2, test_3, test_4, test_5,
                                          test_6, test_7, test_8, test_9, test_10, test_11, test_12, test_13,
                                          test_14, test_15};
-    if (CU_initialize_registry() != CUE_SUCCESS)
-        return 1;
+    CU_initialize_registry();
     CU_pSuite suite = CU_add_suite("machine code equals the interpreter", NULL, NULL);
     for (int i = 0; i < family_count; i++)
         CU_add_test(suite, families[i].name, tests[i]);
     CU_add_test(suite, "sums ahead", test_sums_ahead);
     CU_add_test(suite, "borders", test_borders);
-    CU_basic_set_mode(CU_BRM_VERBOSE);
-    CU_basic_run_tests();
-    unsigned failures = CU_get_number_of_failures();
-    CU_cleanup_registry();
-    return failures != 0;
+    return suites_run();
 }

@@ -1,12 +1,12 @@
 /* Tests of ops/ and of the passes from fuse to plan_memory. */
 #include "model.h"
+#include "suites.h"
 
 #include <CUnit/Basic.h>
 
 int main(void)
 {
-    if (CU_initialize_registry() != CUE_SUCCESS)
-        return 1;
+    CU_initialize_registry();
     CU_pSuite suite = CU_add_suite("ops", NULL, NULL);
     CU_ADD_TEST(suite, test_table);
     CU_ADD_TEST(suite, test_messages);
@@ -18,9 +18,5 @@ int main(void)
     CU_ADD_TEST(suite, test_ignored);
     CU_ADD_TEST(suite, test_facts);
     CU_ADD_TEST(suite, test_oracle);
-    CU_basic_set_mode(CU_BRM_NORMAL);
-    CU_ErrorCode status = CU_basic_run_tests();
-    unsigned failed = CU_get_number_of_failures();
-    CU_cleanup_registry();
-    return status != CUE_SUCCESS || failed > 0;
+    return suites_run();
 }

@@ -1,7 +1,6 @@
 /* Loading and running the tests' models. */
 #include "model.h"
 #include "build.h"
-#include "golden.h"
 #include "lang.h"
 
 #include <stdio.h>
@@ -9,20 +8,10 @@
 #include <string.h>
 #include <xent/model.h>
 
-void scratch_init(struct scratch *s)
-{
-    arena_init(&s->arena, NULL);
-    source_map_init(&s->map, &s->arena);
-    diag_init(&s->diags, &s->arena, &s->map);
-}
-
 /* Prints what went wrong. */
 static void scratch_report(struct scratch *s, const char *where)
 {
-    struct text text;
-    text_init(&text, &s->arena);
-    diag_render(&s->diags, &text);
-    fprintf(stderr, "%s:\n%s", where, text_string(&text));
+    fprintf(stderr, "%s:\n%s", where, scratch_messages(s));
 }
 
 uint64_t chance_below(struct chance *chance, uint64_t end)

@@ -3,19 +3,13 @@
 #ifndef XENT_TEST_OPS_MODEL_H
 #define XENT_TEST_OPS_MODEL_H
 
+#include "golden.h"
 #include "lowered.h"
 #include "ops.h"
 #include "pass.h"
 #include "schedule.h"
 
 #include <CUnit/Basic.h>
-
-struct scratch {
-    struct arena arena;
-    struct source_map map;
-    struct diag_list diags;
-};
-void scratch_init(struct scratch *scratch);
 
 /* Repeatable random numbers. */
 struct chance {

@@ -1,30 +1,13 @@
-/* Passes on textual graphs: a case NAME.xir says in comments what runs ("# passes: a, b", "# entry: step",
- * "# optimizer: momentum nesterov"), NAME.out what must come out, graph or messages. Then the pipeline over whole
- * models, each stage of which must parse back to itself. */
+/* Passes on textual graphs. Then the pipeline over whole models, each stage of which must parse back to itself. */
 #include "build.h"
-#include "golden.h"
+#include "golden_passes.h"
 #include "lang.h"
 #include "pass.h"
 #include "schedule.h"
+#include "suites.h"
 
 #include <CUnit/Basic.h>
-#include <stdlib.h>
 #include <string.h>
-
-struct scratch {
-    struct arena arena;
-    struct source_map map;
-    struct diag_list diags;
-    struct interner names;
-};
-
-static void scratch_init(struct scratch *s)
-{
-    arena_init(&s->arena, NULL);
-    source_map_init(&s->map, &s->arena);
-    diag_init(&s->diags, &s->arena, &s->map);
-    interner_init(&s->names, &s->arena);
-}
 
 static const char *print(struct arena *arena, const struct graph *graph)
 {
@@ -34,74 +17,15 @@ static const char *print(struct arena *arena, const struct graph *graph)
     return text_string(&text);
 }
 
-static const char *render(struct scratch *s)
+static void run_case(struct scratch *s, const char *path)
 {
-    struct text text;
-    text_init(&text, &s->arena);
-    diag_render(&s->diags, &text);
-    return text_string(&text);
-}
-
-static enum entry_kind entry_named(const char *name)
-{
-    static const char *const names[ENTRY_COUNT] = {
-        [ENTRY_FORWARD] = "forward", [ENTRY_EVAL] = "eval", [ENTRY_GRADIENT] = "gradient", [ENTRY_STEP] = "step"};
-    for (int i = 0; name && i < ENTRY_COUNT; i++)
-        if (strcmp(names[i], name) == 0)
-            return (enum entry_kind)i;
-    return ENTRY_STEP;
-}
-
-static struct pass_context context_of(struct scratch *s, struct graph *graph, const char *entry, const char *optimizer)
-{
-    struct pass_context context = {.arena = &s->arena, .diags = &s->diags, .entry = entry_named(entry), .batch = 64};
-    context.graph = graph;
-    context.learns = context.entry == ENTRY_STEP || context.entry == ENTRY_GRADIENT;
-    if (optimizer)
-        context.optimizer = (struct optimizer_config){
-            .momentum = strstr(optimizer, "momentum"), .dampening = strstr(optimizer, "dampening"),
-            .weight_decay = strstr(optimizer, "weight_decay"), .nesterov = strstr(optimizer, "nesterov")};
-    return context;
-}
-
-static size_t split(struct arena *arena, const char *list, const struct pass **out, size_t most)
-{
-    size_t count = 0;
-    char *copy = arena_strdup(arena, list), *rest = NULL;
-    for (char *name = strtok_r(copy, ", ", &rest); name; name = strtok_r(NULL, ", ", &rest)) {
-        CU_ASSERT_FATAL(count < most);
-        out[count] = pass_named(name);
-        CU_ASSERT_PTR_NOT_NULL_FATAL(out[count]);
-        count++;
-    }
-    return count;
+    struct pass_context context;
+    golden_passes(s, path, &context);
 }
 
 static void test_cases(void)
 {
-    struct arena list;
-    arena_init(&list, NULL);
-    size_t count;
-    char **paths = golden_list(&list, XENT_SOURCE_DIR "/tests/passes/cases", ".xir", &count);
-    CU_ASSERT_TRUE(count > 20);
-    for (size_t i = 0; i < count; i++) {
-        struct scratch s;
-        scratch_init(&s);
-        uint32_t file = golden_source(&s.map, &s.arena, paths[i]);
-        const char *text = source_file(&s.map, file)->text;
-        const struct pass *passes[32];
-        const char *wanted = golden_note(&s.arena, text, "passes", 0);
-        struct graph *graph = graph_parse(&s.arena, &s.diags, op_set(), file);
-        CU_ASSERT_PTR_NOT_NULL_FATAL(wanted);
-        struct pass_context context = context_of(&s, graph, golden_note(&s.arena, text, "entry", 0),
-                                                 golden_note(&s.arena, text, "optimizer", 0));
-        bool ok = graph && pass_run(&context, passes, split(&s.arena, wanted, passes, 32), NULL, NULL);
-        CU_ASSERT_EQUAL(ok, s.diags.errors == 0);
-        CU_ASSERT_TRUE(golden_same(&s.arena, golden_beside(&s.arena, paths[i], ".out"),
-                                   ok ? print(&s.arena, context.graph) : render(&s)));
-        arena_deinit(&s.arena);
-    }
-    arena_deinit(&list);
+    golden_each(XENT_SOURCE_DIR "/tests/passes/cases", ".xir", 21, run_case);
 }
 
 /* ---- the pipeline ---- */
@@ -170,7 +94,8 @@ static void test_pipeline(void)
         for (size_t e = 0; e < 4; e++) {
             size_t errors = s.diags.errors;
             struct observed observed = {.s = &s};
-            struct pass_context context = context_of(&s, ir->graph, entries[e], e % 2 ? "momentum weight_decay" : NULL);
+            struct pass_context context =
+                golden_context(&s, ir->graph, entries[e], e % 2 ? "momentum weight_decay" : NULL);
             struct pass_hooks hooks = {&observed, check_stage};
             context.batch = e == 0 ? 1 : 17;
             context.target = &target;
@@ -200,7 +125,7 @@ static void test_same_loss(void)
             struct graph *graph =
                 graph_parse(&s[i].arena, &s[i].diags, op_set(), golden_source(&s[i].map, &s[i].arena, files[i]));
             CU_ASSERT_PTR_NOT_NULL_FATAL(graph);
-            struct pass_context context = context_of(&s[i], graph, entries[e], NULL);
+            struct pass_context context = golden_context(&s[i], graph, entries[e], NULL);
             CU_ASSERT_TRUE_FATAL(pass_run_all(&context, "dce", NULL));
             printed[i] = print(&s[i].arena, context.graph);
             CU_ASSERT_PTR_NOT_NULL(strstr(printed[i], "softmax_xent"));
@@ -229,9 +154,5 @@ int main(void)
     CU_add_test(suite, "cases", test_cases);
     CU_add_test(suite, "pipeline", test_pipeline);
     CU_add_test(suite, "one loss in two spellings", test_same_loss);
-    CU_basic_set_mode(CU_BRM_NORMAL);
-    CU_basic_run_tests();
-    unsigned failures = CU_get_number_of_failures();
-    CU_cleanup_registry();
-    return failures ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suites_run();
 }
