@@ -1,5 +1,5 @@
-/* Lists: one pass over the places of each row, without branches. What is in the list goes to its end, anything else to the
- * end of the row; either end moves on. */
+/* Lists: one pass over the places of each row, without branches. What is in the list goes to its end, anything else to
+ * the end of the row; either end moves on. */
 #include "loops_internal.h"
 
 #include <string.h>
@@ -23,12 +23,34 @@ static void store_at(struct builder *b, const struct kstatement *store, const st
     loops_store(b, &a.place, value, 1, NULL, false);
 }
 
+static bool mentions(const struct kexpr *expr, const struct kindex *index)
+{
+    bool found = expr->op == KX_INDEX && expr->index == index;
+    for (uint32_t i = 0; i < expr->count; i++)
+        found = found || mentions(expr->arg[i], index);
+    return found || expr->op == KX_REDUCE || expr->op == KX_POSITION;
+}
+
+/* What is the same in every place is computed before the loop, and found again in it; reductions stay there. */
+static void eval_ahead(struct builder *b, const struct kexpr *expr, const struct kindex *index,
+                       const struct point *point)
+{
+    bool sometimes = expr->op == KX_WHERE || expr->op == KX_LAND || expr->op == KX_LOR;
+    if (expr->count > 0 && !mentions(expr, index)) {
+        eval_one(b, expr, point);
+        return;
+    }
+    for (uint32_t i = 0; i < (sometimes ? 1 : expr->count) && expr->op != KX_LOAD && expr->op != KX_LET; i++)
+        eval_ahead(b, expr->arg[i], index, point);
+}
+
 static void fill_row(struct builder *b, const struct kstatement *store, const struct kreduce *list, struct point point)
 {
     const struct kindex *index = list->index[0];
     const struct lterm *var = term_var(b, index->name, 0, index->extent - 1);
     struct laffine zero = affine_constant(0), end = affine_constant(index->extent), number = affine_term(b, var, 1);
     const struct lvalue *one = value_i32(b, 1), *members = value_i32(b, 0);
+    eval_ahead(b, list->term[0], index, &point);
     struct frame frame = loop_open(b, var, &zero, 1, &end, 1);
     loop_carry(b, &frame, 1, &members);
     struct point inner = point;

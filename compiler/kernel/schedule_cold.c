@@ -4,7 +4,7 @@
 #include "schedule_internal.h"
 #include "work.h"
 
-enum { COLD_PART = 128, BYTES_A_CYCLE = 16 };
+enum { COLD_PART = 128, BYTES_A_CYCLE = 16, CYCLES_A_PLACE = 4 };
 
 /* A full one. */
 static struct kernel_batch batch_of(const struct kprogram *program)
@@ -17,9 +17,23 @@ static struct kernel_batch batch_of(const struct kprogram *program)
     return batch;
 }
 
+/* Lists are made place by place. */
+static double list_cycles(const struct kernel *kernel)
+{
+    double sum = 0;
+    for (size_t i = 0; i < kernel->statements.count; i++) {
+        const struct kstatement *s = kernel->statements.at[i];
+        double places = CYCLES_A_PLACE;
+        for (uint32_t d = 0; d < s->rank; d++)
+            places *= (double)s->index[d]->extent;
+        sum += kstatement_list(s) ? places : 0;
+    }
+    return sum;
+}
+
 static double cycles(const struct kernel *kernel, const struct kernel_batch *batch, const struct ktarget *target)
 {
-    return (double)kernel_flops(kernel, batch) / (4 * target->lanes) + (double)kernel_bytes(kernel, batch) / BYTES_A_CYCLE;
+    return list_cycles(kernel) + (double)kernel_flops(kernel, batch) / (4 * target->lanes) + (double)kernel_bytes(kernel, batch) / BYTES_A_CYCLE;
 }
 
 void schedule_cold(struct kprogram *program, const bool *derived, const struct ktarget *target)

@@ -35,7 +35,7 @@ struct survey {
     uint32_t gathered; /* dims that choose examples of a data set */
     uint32_t conditioned; /* dims that the condition of a sum depends on: bounds of loops while their tile is 1 */
     uint32_t tied;        /* of these: some condition depends on another dim too */
-    uint32_t grouped;     /* dims that conditions depend on by the number of a period only: alike in a tile inside of one */
+    uint32_t grouped;     /* dims that conditions depend on by the number of a period only: alike in a tile in one */
     bool tapped;          /* the tile has all positions of such a dim, each of which has another tap at a time */
     uint32_t narrow;      /* of these: neighbours have few terms in common, and lanes would run over those of all */
     uint32_t slides;      /* dims that move an address together with a sum's index: neighbours read mostly the same */

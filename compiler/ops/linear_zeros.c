@@ -1,6 +1,6 @@
 /* A fully connected layer over inputs that are mostly zero. Groups of four examples, or inputs, go together: a list
- * names what is not zero in all of a group, and sums leave the rest out, whose terms would add zeros. A tile of a group's
- * rows then has one list, and all of a dense layer's speed where nothing is zero.
+ * names what is not zero in some of a group, and sums leave the rest out, whose terms would add zeros. A tile of a
+ * group's rows then has one list, and all of a dense layer's speed where nothing is zero.
  *
  *   y[m, n]  = s[n] + sum over k in inputs[m / 4] of W[n, k] x[m, k]
  *   dW[n, k] = shift db[n] + sum over m in examples[k / 4] of dy[m, n] x[m, k]
@@ -52,8 +52,11 @@ bool nonzero_examples_shape(struct graph *graph, struct node *node, struct diag_
 static bool need_lists(const struct node *node, uint32_t input, int64_t rows, int64_t width, struct diag_list *diags)
 {
     const struct tensor_type *type = &node->input[input]->type;
-    struct tensor_type wanted = type_make(
-        DT_I32, 2, (int64_t[]){rows ? rows : type->rank ? type->dim[0] : 1, width ? width : type->rank == 2 ? type->dim[1] : 1});
+    if (!rows)
+        rows = type->rank ? type->dim[0] : 1;
+    if (!width)
+        width = type->rank == 2 ? type->dim[1] : 1;
+    struct tensor_type wanted = type_make(DT_I32, 2, (int64_t[]){rows, width});
     return need_type(node, input, &wanted, diags);
 }
 
@@ -207,7 +210,8 @@ static struct kexpr *some_bit(struct lowering *l, const struct value *x, struct 
         if (extent % GROUP)
             bits = lx_where(l, lx_binary(l, KX_LT, member, lx_i32(l, extent)), bits, lx_i32(l, 0));
         if (!of_examples) /* places without an example hold anything */
-            bits = lx_select(l, lx_binary(l, KX_LT, member, live), bits, lx_i32(l, 0));
+            bits = lx_binary(l, KX_AND, bits,
+                             lx_select(l, lx_binary(l, KX_LT, member, live), lx_i32(l, -1), lx_i32(l, 0)));
         some = some ? lx_binary(l, KX_OR, some, bits) : bits;
     }
     if (of_examples)

@@ -79,7 +79,7 @@ struct klayout lower_layout_example(uint32_t rank, const int64_t *extent, bool v
 struct klayout lower_layout_outputs(uint32_t rank, const int64_t *extent, const struct layout_plan *plan);
 /* and the same weights with the inputs innermost, for the gradient over the layer's input. */
 struct klayout lower_layout_inputs(uint32_t rank, const int64_t *extent);
-/* Weights, and gradients over outputs, of layers that leave out zeros: a tile takes any input's, or example's, outputs. */
+/* Weights, and gradients over outputs, of layers that leave out zeros: any input's, or example's, outputs in a row. */
 struct klayout lower_layout_zeros(uint32_t rank, const int64_t *extent);
 /* Bytes to set aside for a buffer: a vector register's width beyond its end may be touched. */
 int64_t lower_bytes(const struct kvar *var);

@@ -1,7 +1,7 @@
-/* Needs: updates, no dead nodes, a batch size. Leaves behind: in the step of a model whose first layer is linear and reads
- * nothing but bytes, all of one scale, that layer as linear_zeros and linear_zeros_dw. Much of what is stored in bytes,
- * pixels above all, is 0, and x = scale u + shift of 0 is the shift: that part of every sum is
- * the same for all examples, is computed once (linear_offset), and the terms that are left over are 0 where u is.
+/* Needs: updates, no dead nodes, a batch size. Leaves behind: in the step of a model whose first layer is linear and
+ * reads nothing but bytes, all of one scale, that layer as linear_zeros and linear_zeros_dw. Much of what is stored in
+ * bytes, pixels above all, is 0, and x = scale u + shift of 0 is the shift: that part of every sum is the same for all
+ * examples and computed once (linear_offset), and the terms that are left over are 0 where u is.
  *
  * Rounding: W x + b is computed as W (scale u) + (b + shift sum(W)), and dW = dy x as dy (scale u) + shift db. Where a
  * weight is infinite or NaN, a term that is left out would have been NaN.
@@ -34,7 +34,7 @@ static bool is_uniform(const struct node *map)
     return uniform;
 }
 
-/* Views and maps lead from bytes of the data set to this value, and nothing but `readers` and the next of them reads any. */
+/* Views and maps lead from bytes of the data set to this value; it has so many readers, each of the others one. */
 static bool is_from_bytes(const struct graph *graph, const struct value *value, size_t readers)
 {
     for (; !op_is(value->node, "input"); value = value->node->input[0], readers = 1)
@@ -50,7 +50,8 @@ static const struct node *first_layer(const struct graph *model, const char *wei
         const struct node *node = model->nodes.at[i];
         if (op_is(node, "linear") && op_is(node->input[1]->node, "param") &&
             strcmp(node_attr(node->input[1]->node, "name")->string, weight) == 0)
-            return graph_count_uses(model, node->input[1]) == 1 && is_from_bytes(model, node->input[0], 1) ? node : NULL;
+            return graph_count_uses(model, node->input[1]) == 1 && is_from_bytes(model, node->input[0], 1) ? node
+                                                                                                           : NULL;
     }
     return NULL;
 }

@@ -16,16 +16,16 @@ static const char *some_bit(struct arena *arena, int extent, const char *first, 
 {
     const char *all = "";
     for (int i = 0; i < 4; i++)
-        all = arena_printf(arena, "%s%swhere(4 * g + %d < %d: bits(X[%s4 * g + %d%s]); 0)", all, i ? " | " : "", i, extent,
-                           first, i, last);
+        all = arena_printf(arena, "%s%swhere(4 * g + %d < %d: bits(X[%s4 * g + %d%s]); 0)", all, i ? " | " : "", i,
+                           extent, first, i, last);
     return all;
 }
 
 void family_zeros(struct text *out, const struct shape *s)
 {
     int N = s->capacity, K = s->a, O = s->b + s->c, G = (N + 3) / 4, H = (K + 3) / 4;
-    text_printf(out, "program @test {\n  arith fma\n  memory %d\n  scalar live: i32 <= %d\n  scalar lr: f32\n", 9 * ROOM,
-                N);
+    text_printf(out, "program @test {\n  arith fma\n  memory %d\n  scalar live: i32 <= %d\n  scalar lr: f32\n",
+                9 * ROOM, N);
     place(out, "state", "R", "f32", K, N, 0);
     place(out, "state", "W", "f32", O, K, 1);
     place(out, "state", "D", "f32", O, N, 2);
@@ -38,8 +38,9 @@ void family_zeros(struct text *out, const struct shape *s)
                 "  kernel some(R: f32[%d, %d]) -> (X: f32[%d, %d]) {\n"
                 "    X[k, m] = select(R[k, m] < 0.6 && k %% 3 != 1, 0.0, R[k, m])\n  }\n",
                 K, N, K, N);
-    text_printf(out, "  kernel lists(X: f32[%d, %d], live: i32 <= %d) -> (A: i32[%d, %d], B: i32[%d, %d], C: i32[%d]) {\n", K, N,
-                N, G, K + 1, H, N + 1, K + 1);
+    text_printf(out,
+                "  kernel lists(X: f32[%d, %d], live: i32 <= %d) -> (A: i32[%d, %d], B: i32[%d, %d], C: i32[%d]) {\n",
+                K, N, N, G, K + 1, H, N + 1, K + 1);
     text_printf(out, "    A[g, j] = list(k < %d: (%s) != 0)\n", K, some_bit(out->arena, N, "k, ", ""));
     text_printf(out, "    B[g, j] = list(m < %d: m < live && (%s) != 0)\n", N, some_bit(out->arena, K, "", ", m"));
     text_printf(out, "    C[j] = list(k < %d: X[k, 0] != 0.0)\n  }\n", K);

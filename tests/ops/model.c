@@ -97,6 +97,12 @@ struct leaf *values_find(const struct values *values, const char *name)
     return NULL;
 }
 
+/* Half of them are 0. */
+static uint64_t some_byte(struct chance *chance)
+{
+    return chance_below(chance, 2) * chance_below(chance, 256);
+}
+
 void values_random(struct scratch *s, const struct graph *graph, int64_t examples, uint64_t seed, struct values *inout)
 {
     struct chance chance = {seed + inout->leaves.count};
@@ -108,7 +114,7 @@ void values_random(struct scratch *s, const struct graph *graph, int64_t example
         leaf.elements = type_elements(leaf.type) * (is_data(node) ? examples : 1);
         leaf.data = ARENA_ARRAY(&s->arena, double, (size_t)leaf.elements);
         for (int64_t k = 0; k < leaf.elements; k++)
-            leaf.data[k] = leaf.type->dtype == DT_U8      ? (double)(chance_below(&chance, 2) * chance_below(&chance, 256))
+            leaf.data[k] = leaf.type->dtype == DT_U8      ? (double)some_byte(&chance)
                            : leaf.type->dtype == DT_CLASS ? (double)chance_below(&chance, (uint64_t)leaf.type->classes)
                                                           : chance_next(&chance);
         if (leaf.type->dtype == DT_PROB)

@@ -132,7 +132,8 @@ static void compare_references(const char *name, int64_t examples)
     struct reference *got = model_reference(&s, zeros.graph, &values, NULL, examples, &scalars);
     uint32_t rewritten = 0;
     for (size_t i = 0; i < zeros.graph->nodes.count; i++)
-        rewritten += op_is(zeros.graph->nodes.at[i], "linear_zeros") || op_is(zeros.graph->nodes.at[i], "linear_zeros_dw");
+        rewritten += op_is(zeros.graph->nodes.at[i], "linear_zeros") ||
+                     op_is(zeros.graph->nodes.at[i], "linear_zeros_dw");
     CU_ASSERT_EQUAL(rewritten, 2);
     for (size_t i = 0; i < plain.graph->results.count; i++) {
         const struct reference_tensor *a = reference_value(wanted, plain.graph->results.at[i].value);
