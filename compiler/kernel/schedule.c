@@ -14,10 +14,14 @@ enum {
     LARGEST_CODE = 2048,
     LARGEST_WHOLE = 32,
     LARGEST_CUT = 256,
-    FAR_CACHES = 4 /* second caches that would hold it */
+    FAR_CACHES = 4, /* second caches that would hold it */
+    COPY_LINES = 50
 };
 
 static const double WHOLE_CHARGE = 1.5;
+/* Lines of LLVM's IR that cost as much as all the time that a kernel takes: of two tiles nearly as fast the one with
+ * fewer copies of itself at the edges is chosen, and the smaller one where time hardly counts. */
+static const double LINES = 50000, COLD_LINES = 2000;
 
 /* ---- lanes ---- */
 
@@ -190,24 +194,30 @@ static double tile_cost(struct survey *s, int lane_dim, const struct ktarget *ta
         if ((s->grouped & ~s->conditioned) >> d & 1 && s->dim[d].period % s->dim[d].tile)
             return -1;
     /* edges: tiles of the rest, each as a tile of its own; products of whole and edge pieces */
-    double total = 1;
-    int64_t tiles = 1;
+    double total = 1, points = 1;
+    int64_t tiles = 1, copies = 1;
     for (uint32_t d = 0; d < s->dims; d++) {
         struct dim *dim = &s->dim[d];
         if (s->tree && d == s->tree_dim)
             continue;
         int64_t tile = dim->tile, whole = dim->extent / tile, edge = dim->extent % tile;
         double part = (double)whole;
+        int64_t written = whole ? steps(dim, (int)d == lane_dim, target->lanes) : 0;
         tiles *= whole + (edge != 0);
+        copies *= (whole != 0) + (edge != 0);
         if (edge) {
             dim->tile = edge;
             part += iteration_cost(s, lane_dim, target, &registers) / cost;
+            written += steps(dim, (int)d == lane_dim, target->lanes);
             dim->tile = tile;
         }
         total *= part;
+        points *= (double)written;
     }
-    if (!tree)
-        return cost * total;
+    if (!tree) {
+        double lines = COPY_LINES * (double)copies + 0.8 * (double)s->operators * points;
+        return cost * total * (1 + lines / (s->kernel->schedule.cold ? COLD_LINES : LINES));
+    }
     /* code takes time to compile, and the loops' ends some to run */
     return cost * total * (1 + (double)code / 5000) * unevenness(tiles);
 }
@@ -462,9 +472,8 @@ void kernel_schedule(struct kprogram *program, const struct ktarget *target)
     enum { ROUNDS = 2 };
     struct ownership ownership = {.arena = program->arena};
     struct planned *plan = ARENA_ARRAY(program->arena, struct planned, program->kernels.count + 1);
-    bool *derived = ARENA_ARRAY(program->arena, bool, program->kernels.count + 1);
+    schedule_cold(program, target);
     for (size_t k = 0; k < program->kernels.count; k++) {
-        derived[k] = !program->kernels.at[k]->scheduled;
         plan_kernel(program->arena, program->kernels.at[k], target, &plan[k]);
         if (plan[k].to_split) /* for those that no call reaches */
             split_planned(program->kernels.at[k], &plan[k], &ownership);
@@ -480,5 +489,4 @@ void kernel_schedule(struct kprogram *program, const struct ktarget *target)
                     split_planned(kernel, &plan[k], &ownership);
                 split_note(&ownership, plan[k].survey, &kernel->schedule);
             }
-    schedule_cold(program, derived, target);
 }

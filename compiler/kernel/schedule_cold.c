@@ -1,6 +1,6 @@
-/* Which kernels are compiled in a hurry. LLVM takes longest for selecting good instructions; a kernel that makes up less
- * than a hundredth of a program's time cannot give that back. Kernels are weighed by their arithmetic and their traffic,
- * in cycles of a processor with two multiply-adds and a quarter of a line each cycle. */
+/* Which kernels are compiled in a hurry. LLVM takes longest for selecting good instructions; a kernel that makes up
+ * less than a hundredth of a program's time cannot give that back. Kernels are weighed by their arithmetic and their
+ * traffic, in cycles of a processor with two multiply-adds and a quarter of a line each cycle. */
 #include "schedule_internal.h"
 #include "work.h"
 
@@ -33,10 +33,11 @@ static double list_cycles(const struct kernel *kernel)
 
 static double cycles(const struct kernel *kernel, const struct kernel_batch *batch, const struct ktarget *target)
 {
-    return list_cycles(kernel) + (double)kernel_flops(kernel, batch) / (4 * target->lanes) + (double)kernel_bytes(kernel, batch) / BYTES_A_CYCLE;
+    double flops = (double)kernel_flops(kernel, batch), bytes = (double)kernel_bytes(kernel, batch);
+    return list_cycles(kernel) + flops / (4 * target->lanes) + bytes / BYTES_A_CYCLE;
 }
 
-void schedule_cold(struct kprogram *program, const bool *derived, const struct ktarget *target)
+void schedule_cold(struct kprogram *program, const struct ktarget *target)
 {
     const struct kernel_batch batch = batch_of(program);
     double total = 0;
@@ -49,7 +50,7 @@ void schedule_cold(struct kprogram *program, const bool *derived, const struct k
         for (size_t c = 0; c < program->calls.count; c++)
             if (program->calls.at[c].kernel == kernel)
                 its += cycles(kernel, &batch, target);
-        if (derived[k])
+        if (!kernel->scheduled)
             kernel->schedule.cold = its * COLD_PART < total;
     }
 }

@@ -67,9 +67,9 @@ struct survey *survey_kernel(struct arena *arena, const struct kernel *kernel, b
 /* Names the indices of small pooling windows in `expr` as unrolled, where the tile has them whole. */
 void survey_unroll_windows(struct survey *s, const struct kexpr *expr, struct kschedule *out);
 
-/* schedule_cold.c: notes which kernels do too little of the program's work to be compiled well, of those that are marked
- * in `derived`, in the program's order. */
-void schedule_cold(struct kprogram *program, const bool *derived, const struct ktarget *target);
+/* schedule_cold.c: notes which kernels do too little of the program's work to be compiled well, of those that have no
+ * schedule. */
+void schedule_cold(struct kprogram *program, const struct ktarget *target);
 
 /* ---- schedule_split.c ---- */
 
