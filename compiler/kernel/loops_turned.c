@@ -6,7 +6,10 @@
 
 #include <string.h>
 
-enum { MOST_CODE = 1024 }; /* terms written out */
+enum {
+    MOST_CODE = 1024, /* terms written out */
+    AHEAD = 8         /* blocks: a sum goes across panels, where the processor does not see what comes next */
+};
 
 static struct point bind(struct builder *b, const struct point *point, const struct kindex *index,
                          const struct laffine *base, uint32_t number)
@@ -86,6 +89,19 @@ const struct lvalue *eval_turned(struct builder *b, const struct kexpr *load, co
     return value_transposed(b, row, b->turned.number);
 }
 
+/* Fetches the vectors of a later block; behind the sum's end that is memory of anything, or none, and does no harm. */
+static void fetch_ahead(struct builder *b, const struct kexpr *load, const struct point *point,
+                        const struct kindex *index, const struct laffine *base)
+{
+    struct point later = bind(b, point, index, base, AHEAD * b->lanes);
+    struct laddress a = address_of(b, load, &later);
+    for (uint32_t l = 0; l < point->valid; l++) {
+        struct lstatement *line = loops_emit(b, LS_PREFETCH);
+        line->place = a.place;
+        line->place.element.constant += l * a.stride;
+    }
+}
+
 /* `terms` of a block. Points that read other vectors follow each other, so that one transposition is in registers at a
  * time. */
 static void add_block(struct builder *b, struct reduce_nest *nest, const struct point *point, const struct kexpr *load,
@@ -108,6 +124,8 @@ static void add_block(struct builder *b, struct reduce_nest *nest, const struct 
                 pick[part.count++] = i;
         for (uint32_t i = 0; i < part.count; i++)
             sum[i] = acc[pick[i]];
+        if (index->extent > AHEAD * (int64_t)b->lanes && terms == b->lanes)
+            fetch_ahead(b, load, &point[pick[0]], index, base);
         for (uint32_t t = 0; t < terms; t++) {
             b->turned = (struct turned){load, t};
             for (uint32_t i = 0; i < part.count; i++)

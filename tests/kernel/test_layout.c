@@ -44,6 +44,26 @@ static void overflow_is_found(void)
     CU_ASSERT_FALSE(klayout_complete(&nowhere, 1, (int64_t[]){5}));
 }
 
+/* [out, in] with the outputs innermost, of which vectors of 16 are read */
+static void runs_have_memory(void)
+{
+    const int64_t extent[] = {37, 5};
+    struct klayout dense = {.count = 2, .digit = {{1, 1, 0, 0}, {0, 1, 0, 0}}};
+    CU_ASSERT_TRUE_FATAL(klayout_complete(&dense, 2, extent));
+    CU_ASSERT_FALSE(klayout_has_runs(&dense, 0, 16));
+    struct klayout padded = {.count = 2, .digit = {{1, 1, 0, 48}, {0, 1, 0, 1}}};
+    CU_ASSERT_TRUE_FATAL(klayout_complete(&padded, 2, extent));
+    CU_ASSERT_TRUE(klayout_has_runs(&padded, 0, 16));
+    CU_ASSERT_FALSE(klayout_has_runs(&padded, 1, 16));
+    struct klayout panels = {.count = 3, .digit = {{0, 32, 0, 0}, {1, 1, 0, 0}, {0, 1, 32, 0}}};
+    CU_ASSERT_TRUE_FATAL(klayout_complete(&panels, 2, extent));
+    CU_ASSERT_TRUE(klayout_has_runs(&panels, 0, 16));
+    struct klayout odd_panels = {.count = 3, .digit = {{0, 24, 0, 0}, {1, 1, 0, 0}, {0, 1, 24, 0}}};
+    CU_ASSERT_TRUE_FATAL(klayout_complete(&odd_panels, 2, extent));
+    CU_ASSERT_FALSE(klayout_has_runs(&odd_panels, 0, 16));
+    CU_ASSERT_TRUE(klayout_has_runs(&odd_panels, 0, 8));
+}
+
 CU_ErrorCode add_layout_tests(void)
 {
     CU_TestInfo tests[] = {{"dense", dense},
@@ -51,6 +71,7 @@ CU_ErrorCode add_layout_tests(void)
                            {"rows have their padding", rows_have_their_padding},
                            {"unknown extent counts a row", unknown_extent_counts_a_row},
                            {"overflow is found", overflow_is_found},
+                           {"runs have memory", runs_have_memory},
                            CU_TEST_INFO_NULL};
     CU_SuiteInfo suites[] = {{"layout", NULL, NULL, NULL, NULL, tests}, CU_SUITE_INFO_NULL};
     return CU_register_suites(suites);
