@@ -1,8 +1,6 @@
 /* A layer that leaves out zeros: lists of what is not zero in any of four, sums over the lists, an update in place. */
 #include "families.h"
 
-#include <stdarg.h>
-
 enum { ROOM = 1 << 20 };
 
 static void place(struct text *out, const char *kind, const char *name, const char *type, int rows, int columns,
