@@ -306,7 +306,7 @@ static void choose_tile(struct survey *s, int lane_dim, const struct ktarget *ta
             if (may_tile(s, x, lane_dim) && may_tile(s, y, lane_dim))
                 try_tiles(s, lane_dim, target, x, y, 0, &plain);
     /* what is cut is more code, and not all of a whole dim's points have a term each time */
-    double charge = s->tree ? 1 : WHOLE_CHARGE;
+    double charge = s->tree || !(whole & ~s->brief) ? 1 : WHOLE_CHARGE;
     if (best.cost < 0 || (plain.cost >= 0 && plain.cost <= best.cost * charge))
         best = plain;
     if (best.cost >= 0)

@@ -186,6 +186,16 @@ static bool is_narrow(const struct kreduce *r, const struct kcondition *conditio
     return false;
 }
 
+/* The longest of the sum's indices that the condition depends on. */
+static int64_t longest_index(const struct kreduce *r, const struct kcondition *condition)
+{
+    int64_t longest = 0;
+    for (uint32_t i = 0; i < r->indices; i++)
+        if (r->index[i]->extent > longest && loops_mentions(condition->value, r->index[i]))
+            longest = r->index[i]->extent;
+    return longest;
+}
+
 static void look_at(struct survey *s, const struct kexpr *expr, const struct meaning *m, int64_t weight)
 {
     s->operators++;
@@ -250,6 +260,9 @@ static void look_at(struct survey *s, const struct kexpr *expr, const struct mea
             s->narrow |= is_narrow(r, &r->condition[i]) ? apart : 0;
             if (dims & (dims - 1))
                 s->tied |= dims;
+            for (uint32_t d = 0; d < s->dims; d++)
+                if (dims >> d & 1 && 2 * s->dim[d].extent < longest_index(r, &r->condition[i]))
+                    s->brief |= 1u << d;
         }
         if (inside > s->heaviest) {
             s->heaviest = inside;

@@ -2,7 +2,7 @@
  *
  *   z[m, o, y, x]  = b[o] + sum over c, i, j of W[o, c, i, j] X[m, c, s y + i - p, s x + j - p]
  *   dX[m, c, y, x] = sum over o, i, j of W[o, c, i, j] dZ[m, o, (y + p - i) / s, (x + p - j) / s], where that is whole
- *   dW[o, c, i, j] = sum over m, y, x of dZ[m, o, y, x] X[m, c, s y + i - p, s x + j - p]
+ *   dW[o, c, i, j] = sum over m, y, x of dZ[m, o, y, x] X[m, c, s y + i - p, s x + j - p]; of each m alone: conv2d_dw_each
  *   db[o]          = sum over m, y, x of dZ[m, o, y, x]
  *
  * with X = 0 outside of the image. The reference is in conv2d_reference.c, the kernels are in conv2d_lower.c. */
@@ -82,9 +82,8 @@ bool conv2d_dx_shape(struct graph *graph, struct node *node, struct diag_list *d
     return type_fits(node, diags, &node->output[0]->type, "the gradient");
 }
 
-bool conv2d_dw_shape(struct graph *graph, struct node *node, struct diag_list *diags)
+static bool dw_shape(struct node *node, struct diag_list *diags, bool each)
 {
-    (void)graph;
     if (!need_image(node, 0, diags) || !need_image(node, 1, diags) || !need_window(node, diags, false))
         return false;
     struct window w = node_window(node);
@@ -95,8 +94,21 @@ bool conv2d_dw_shape(struct graph *graph, struct node *node, struct diag_list *d
                                                   window_positions(x[3], w.kernel.x, w.stride.x, w.padding.x)});
     if (!need_type(node, 0, &dz, diags))
         return false;
-    node->output[0]->type = type_make(DT_F32, 4, (int64_t[]){dz.dim[1], x[1], w.kernel.y, w.kernel.x});
+    int64_t dim[] = {DIM_N, dz.dim[1], x[1], w.kernel.y, w.kernel.x};
+    node->output[0]->type = each ? type_make(DT_F32, 5, dim) : type_make(DT_F32, 4, dim + 1);
     return type_fits(node, diags, &node->output[0]->type, "the gradient");
+}
+
+bool conv2d_dw_shape(struct graph *graph, struct node *node, struct diag_list *diags)
+{
+    (void)graph;
+    return dw_shape(node, diags, false);
+}
+
+bool conv2d_dw_each_shape(struct graph *graph, struct node *node, struct diag_list *diags)
+{
+    (void)graph;
+    return dw_shape(node, diags, true);
 }
 
 bool conv2d_db_shape(struct graph *graph, struct node *node, struct diag_list *diags)
@@ -151,6 +163,11 @@ int64_t conv2d_dx_flops(const struct node *node, int64_t examples)
 }
 
 int64_t conv2d_dw_flops(const struct node *node, int64_t examples)
+{
+    return positions_flops(node->input[0], node->output[0], examples);
+}
+
+int64_t conv2d_dw_each_flops(const struct node *node, int64_t examples)
 {
     return positions_flops(node->input[0], node->output[0], examples);
 }

@@ -68,13 +68,13 @@ void conv2d_dx_lower(struct lowering *l, const struct node *node)
     lower_define(l, node, 0, "dX", "d", out, kx_reduce(l->arena, &r));
 }
 
-void conv2d_dw_lower(struct lowering *l, const struct node *node)
+/* Example m's part of the gradient of weight out[0..3]. */
+static struct kexpr *example_dw(struct lowering *l, const struct node *node, struct kindex *const *out,
+                                struct kindex *m)
 {
     struct window w = node_window(node);
-    const int64_t *dim = node->output[0]->type.dim, *x = node->input[1]->type.dim, *z = node->input[0]->type.dim;
-    struct kindex *out[] = {lower_index(l, "o", dim[0]), lower_index(l, "c", dim[1]), lower_index(l, "i", dim[2]),
-                            lower_index(l, "j", dim[3])};
-    struct kindex *row = lower_index(l, "y", z[2]), *column = lower_index(l, "x", z[3]), *m = lower_live(l);
+    const int64_t *x = node->input[1]->type.dim, *z = node->input[0]->type.dim;
+    struct kindex *row = lower_index(l, "y", z[2]), *column = lower_index(l, "x", z[3]);
     struct kexpr *xs[] = {lx_at(l, out[1]), meets(l, w.stride.y, row, out[2], w.padding.y),
                           meets(l, w.stride.x, column, out[3], w.padding.x), lx_at(l, m)};
     struct kcondition conditions[2];
@@ -84,7 +84,30 @@ void conv2d_dw_lower(struct lowering *l, const struct node *node)
     r.from = lx_f32(l, 0);
     r.term[0] = lower_read_at(l, node->input[0], "dZ", (struct kindex *[]){out[0], row, column, m});
     r.term[1] = lower_read(l, node->input[1], "X", xs);
-    lower_define(l, node, 0, "dW", "g", out, lx_tree(l, m, kx_reduce(l->arena, &r)));
+    return kx_reduce(l->arena, &r);
+}
+
+static void weight_indices(struct lowering *l, const int64_t *dim, struct kindex **out)
+{
+    static const char *const name[] = {"o", "c", "i", "j"};
+    for (uint32_t d = 0; d < 4; d++)
+        out[d] = lower_index(l, name[d], dim[d]);
+}
+
+void conv2d_dw_lower(struct lowering *l, const struct node *node)
+{
+    struct kindex *out[4], *m;
+    weight_indices(l, node->output[0]->type.dim, out);
+    m = lower_live(l);
+    lower_define(l, node, 0, "dW", "g", out, lx_tree(l, m, example_dw(l, node, out, m)));
+}
+
+void conv2d_dw_each_lower(struct lowering *l, const struct node *node)
+{
+    struct kindex *out[5];
+    weight_indices(l, node->output[0]->type.dim + 1, out);
+    out[4] = lower_batch(l);
+    lower_define(l, node, 0, "S", "s", out, example_dw(l, node, out, out[4]));
 }
 
 void conv2d_db_lower(struct lowering *l, const struct node *node)

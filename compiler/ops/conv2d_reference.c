@@ -48,6 +48,12 @@ static void over_w(const struct reference_tensor *const *in, struct reference_te
     out->data[at.w] += in[0]->data[at.z] * in[1]->data[at.x];
 }
 
+static void over_each_w(const struct reference_tensor *const *in, struct reference_tensor *out, struct meeting at)
+{
+    int64_t example = at.z / (in[0]->elements / in[0]->dim[0]);
+    out->data[example * (out->elements / out->dim[0]) + at.w] += in[0]->data[at.z] * in[1]->data[at.x];
+}
+
 static void clear(struct reference_tensor *tensor)
 {
     memset(tensor->data, 0, (size_t)tensor->elements * sizeof *tensor->data);
@@ -77,6 +83,14 @@ void conv2d_dw_reference(const struct node *node, const struct reference_tensor 
     (void)scalars;
     clear(out[0]);
     walk(node, in[0]->dim, in[1]->dim, in, out[0], over_w);
+}
+
+void conv2d_dw_each_reference(const struct node *node, const struct reference_tensor *const *in,
+                              struct reference_tensor *const *out, const struct reference_scalars *scalars)
+{
+    (void)scalars;
+    clear(out[0]);
+    walk(node, in[0]->dim, in[1]->dim, in, out[0], over_each_w);
 }
 
 void conv2d_db_reference(const struct node *node, const struct reference_tensor *const *in,

@@ -108,6 +108,33 @@ static void copy_operands(struct graph *graph, bool features)
     }
 }
 
+/* A convolution with few weights for its pixels: each example's part of their gradient is small beside what is read for
+ * it. As a value of its own it lets every thread sum over examples that it has in its cache. */
+static bool few_weights(const struct node *dw)
+{
+    enum { TIMES = 8 };
+    int64_t read = type_elements(&dw->input[0]->type) + type_elements(&dw->input[1]->type);
+    return type_elements(&dw->output[0]->type) * TIMES <= read;
+}
+
+static void part_gradients(struct graph *graph)
+{
+    for (size_t i = 0; i < graph->nodes.count; i++) {
+        struct node *dw = graph->nodes.at[i];
+        if (!op_is(dw, "conv2d_dw") || !few_weights(dw))
+            continue;
+        struct node *each = graph_insert_before(graph, dw, graph_op(graph, "conv2d_dw_each"), 2, dw->input);
+        node_copy_attrs(each, dw);
+        infer_node(graph, each);
+        graph_name_value(graph, each->output[0], arena_printf(graph->arena, "%s.each", dw->output[0]->name));
+        struct node *sum = graph_insert_before(graph, dw, graph_op(graph, "sum_batch"), 1, each->output);
+        infer_node(graph, sum);
+        each->origin = dw->origin;
+        each->span = dw->span;
+        rewrite_node(graph, dw, sum);
+    }
+}
+
 void fuse_prepare(struct graph *graph, bool features)
 {
     for (size_t i = 0; i < graph->nodes.count; i++)
@@ -119,4 +146,6 @@ void fuse_prepare(struct graph *graph, bool features)
             gather(graph, node->output[0]);
     }
     copy_operands(graph, features);
+    if (!features)
+        part_gradients(graph);
 }
