@@ -79,8 +79,19 @@ struct utf8_glyph utf8_glyph(const char *text, size_t available)
     return g;
 }
 
+/* As nearly all names are. */
+static bool printable_ascii(const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if (text[i] < 0x20 || text[i] > 0x7e)
+            return false;
+    return true;
+}
+
 const char *utf8_escape(struct arena *arena, const char *text, size_t length, size_t limit)
 {
+    if (length <= limit && printable_ascii(text, length))
+        return arena_strndup(arena, text, length);
     struct text out;
     text_init(&out, arena);
     size_t count = 0;
