@@ -54,7 +54,7 @@ static struct layout_plan choose_lanes(const struct pass_context *context)
     }
     if (flops == 0)
         return plan;
-    double batch = fill(context->batch, target->lanes);
+    double batch = fill(context->batch, KERNEL_TREE_GROUP);
     plan.features = batch < flops / charged;
     plan.lanes = target->lanes;
     plan.vectors = tile_vectors(context->batch, target);
