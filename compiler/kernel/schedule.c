@@ -99,9 +99,10 @@ static double iteration_cost(const struct survey *s, int lane_dim, const struct 
     }
     if (!tree) /* a vector comes from further away than what is broadcast */
         far = wide / 20;
-    else { /* what does not stay in the first cache from one tap to the next comes at half a vector a cycle or so */
+    else { /* what does not stay in the first cache from one tap to the next comes at half a line a cycle or so, for
+            * each of the vectors that a group of examples is */
         int64_t lines = survey_lines(s, false), bytes = lines * s->heaviest * (int64_t)sizeof(float) * KERNEL_TREE_GROUP;
-        far = bytes > target->l1_bytes / 4 * 3 ? (double)lines / 2 : 0;
+        far = bytes > target->l1_bytes / 4 * 3 ? (double)lines / 2 * KERNEL_TREE_GROUP / width : 0;
     }
     if (windows) /* the largest so far and where it stood give way to a sum's accumulators */
         far += 2 * (double)points / (double)s->heaviest;
@@ -115,10 +116,8 @@ static double iteration_cost(const struct survey *s, int lane_dim, const struct 
     double fma = (double)points * (double)(s->terms ? s->terms : 1);
     for (uint32_t w = width; turned > 0 && w > 1; w /= 2)
         fma += turned; /* a shuffle keeps a multiply-add waiting */
-    /* A load takes as long as a multiply-add on every processor so far. But with 16 registers a tree's tiles that load
-     * less have more ends, which weigh more. */
-    double ports = tree && target->registers <= 16 ? loads / 2 : loads;
-    double cycles = ports > fma ? ports : fma;
+    /* a load takes as long as a multiply-add on every processor so far */
+    double cycles = loads > fma ? loads : fma;
     return (cycles < 8 ? 8 : cycles) + 1 + loads / 10 + far; /* a chain of additions takes eight cycles, however few */
 }
 
