@@ -284,6 +284,44 @@ static void try_tiles(struct survey *s, int lane_dim, const struct ktarget *targ
             }
 }
 
+/* Whether what the innermost loop loads lies in panels of fewer lanes than the tile has, and what it needs for each of
+ * them again stays in the first cache. */
+static bool loads_across_panels(const struct survey *s, uint32_t lane_dim, int64_t cache)
+{
+    bool across = false;
+    for (uint32_t i = 0; i < s->accesses; i++) {
+        const struct access *a = &s->access[i];
+        const struct klayout *layout = &a->buffer->layout;
+        if (a->store || a->weight != s->heaviest)
+            continue;
+        if (a->step[lane_dim] == 0 && layout->elements * (int64_t)sizeof(float) > cache)
+            return false;
+        if (a->step[lane_dim] != 1)
+            continue;
+        const struct kdigit *lanes = &layout->digit[layout->count - 1];
+        if (!lanes->mod || lanes->mod >= s->dim[lane_dim].tile)
+            return false;
+        across = true;
+    }
+    return across;
+}
+
+/* A tile that takes all lanes, from several panels, leaves the threads nothing to share but what each needs of all
+ * examples. Half of it, if hardly dearer, lets them stay with examples of their own from kernel to kernel. */
+static void leave_lanes_to_share(struct survey *s, int lane_dim, const struct ktarget *target, double cost)
+{
+    static const double DEARER = 1.08;
+    struct dim *lanes = &s->dim[lane_dim];
+    int64_t tile = lanes->tile;
+    if (tile < lanes->extent || tile % (2 * target->lanes) ||
+        !loads_across_panels(s, (uint32_t)lane_dim, target->l1_bytes))
+        return;
+    lanes->tile = tile / 2;
+    double half = tile_cost(s, lane_dim, target);
+    if (half < 0 || half > cost * DEARER)
+        lanes->tile = tile;
+}
+
 static void choose_tile(struct survey *s, int lane_dim, const struct ktarget *target)
 {
     struct best_tile best = {.cost = -1}, plain = best;
@@ -311,6 +349,8 @@ static void choose_tile(struct survey *s, int lane_dim, const struct ktarget *ta
     if (best.cost >= 0)
         for (uint32_t d = 0; d < s->dims; d++)
             s->dim[d].tile = best.tile[d];
+    if (best.cost >= 0 && lane_dim >= 0 && !s->tree)
+        leave_lanes_to_share(s, lane_dim, target, best.cost);
 }
 
 /* Lanes of a panel of weights, where it is no wider than what is evaluated at a time: whole, it is one stream. */
