@@ -20,8 +20,8 @@ static inline uint32_t schedule_width(const struct kschedule *schedule, const st
     return !schedule->lanes ? 1 : narrower ? (uint32_t)schedule->width : target->lanes;
 }
 
-/* Lanes of the narrowest vector that so many neighbours fit into, where one is enough: no slower than the target's widest
- * anywhere, and twice as fast where these are two halves. */
+/* Lanes of the narrowest vector that so many neighbours fit into, where one is enough: no slower than the target's
+ * widest anywhere, and twice as fast where these are two halves. */
 static inline uint32_t schedule_narrow(int64_t extent, const struct ktarget *target)
 {
     uint32_t lanes = target->lanes;

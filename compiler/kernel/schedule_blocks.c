@@ -1,6 +1,6 @@
-/* Blocks of sums over the batch (loops_groups.c): how many elements' partial sums lie in scratch at a time, while groups
- * of 16 examples pass. Large blocks read a group's data from far away seldom; small ones keep them and the partial sums
- * in the second cache, and give every thread the same share. */
+/* Blocks of sums over the batch (loops_groups.c): how many elements' partial sums lie in scratch at a time, while
+ * groups of 16 examples pass. Large blocks read a group's data from far away seldom; small ones keep them and the partial
+ * sums in the second cache, and give every thread the same share. */
 #include "schedule_internal.h"
 
 enum { SCRATCH_BYTES = 1 << 19, GROUP_BYTES = KERNEL_TREE_GROUP * sizeof(float) };
@@ -89,7 +89,7 @@ void schedule_blocks(struct survey *s, const struct ktarget *target, bool parall
         for (uint32_t d = 0; d < s->dims && out->block.count == 0; d++)
             if (is_blocked(s, d))
                 vec_push(s->arena, &out->block, (struct ktile){s->dim[d].name, s->dim[d].extent});
-    /* loops over tiles: what slides innermost, around it the dim with the smallest tile, whose data take the least room */
+    /* loops over tiles: what slides innermost, around it the dim with the smallest tile, whose data take least room */
     uint32_t placed = 0;
     for (;;) {
         int next = -1;

@@ -3,8 +3,8 @@
  *     kernel l1 { schedule lanes m; tile n 6, m 64; order m, n; parallel n }
  *
  * each of which takes the place of the schedule that would be derived for the kernel of that name. The clauses are the
- * kernel IR's. What they cannot do is change a bit; what is checked is that they name what is there and that the code of
- * a tile, which is written out point by point, stays small enough to be compiled. */
+ * kernel IR's. What they cannot do is change a bit; what is checked is that they name what is there and that the code
+ * of a tile, which is written out point by point, stays small enough to be compiled. */
 #include "parse.h"
 #include "schedule_internal.h"
 #include "syntax.h"
@@ -90,7 +90,8 @@ static int64_t operators(struct survey *s, const struct kexpr *expr)
         const struct kreduce *r = expr->reduce;
         int64_t times = 1, inside = 0;
         for (uint32_t i = 0; i < r->indices; i++)
-            times = bounded(times * (is_unrolled(&s->kernel->schedule, r->index[i]) ? bounded(r->index[i]->extent) : 1));
+            if (is_unrolled(&s->kernel->schedule, r->index[i]))
+                times = bounded(times * bounded(r->index[i]->extent));
         for (int i = 0; i < 2; i++)
             inside += r->term[i] ? operators(s, r->term[i]) : 0;
         sum += times * bounded(inside) + (r->from ? operators(s, r->from) : 0);

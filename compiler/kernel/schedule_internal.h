@@ -50,13 +50,13 @@ struct survey {
     uint32_t tree_dim;
 };
 
-/* Of a kernel with a sum over the batch: vectors of examples, each at a place of its own, that a tile, or a block, reads
- * at one position of its sum. Dims that slide along with the position count once. */
+/* Of a kernel with a sum over the batch: vectors of examples, each at a place of its own, that a tile, or a block,
+ * reads at one position of its sum. Dims that slide along with the position count once. */
 int64_t survey_lines(const struct survey *s, bool block);
 /* Whether vectors of so many lanes are loaded along the sum and transposed (loops_turned.c). */
 bool survey_turns(const struct access *access, uint32_t lanes);
-/* schedule_blocks.c: blocks of a kernel whose sum over the batch has the batch in the lanes and whose tile is chosen, the
- * order of loops in them, and how threads share them where they may. */
+/* schedule_blocks.c: blocks of a kernel whose sum over the batch has the batch in the lanes and whose tile is chosen,
+ * the order of loops in them, and how threads share them where they may. */
 void schedule_blocks(struct survey *s, const struct ktarget *target, bool parallel, struct kschedule *out);
 /* schedule_slices.c: a slice for a long sum, where it pays, and which of the two loops is outside then. */
 void schedule_slices(const struct survey *s, int lane_dim, const struct ktarget *target,
@@ -71,6 +71,13 @@ void survey_unroll_windows(struct survey *s, const struct kexpr *expr, struct ks
 /* schedule_cold.c: notes which kernels do too little of the program's work to be compiled well, of those that have no
  * schedule. */
 void schedule_cold(struct kprogram *program, const struct ktarget *target);
+
+/* schedule_tile.c: sets the dims' tiles, lane_dim in the lanes (-1: scalar code); of a kernel whose time is in sums, */
+void schedule_tile(struct survey *s, int lane_dim, const struct ktarget *target);
+/* of an elementwise one, */
+void schedule_elementwise_tile(struct survey *s, int lane_dim, const struct ktarget *target);
+/* and makes them smaller where they would be too much code. */
+void schedule_limit_code(struct survey *s, int lane_dim, const struct ktarget *target);
 
 /* ---- schedule_split.c ---- */
 

@@ -7,9 +7,9 @@
 
 enum { LINE_BYTES = 64, NEAR_BYTES = 1024, LEAST_TERMS = 48, FMA_PER_CYCLE = 16, SLICE_CYCLES = 40 };
 
-/* Cycles that a line takes which lies in the second cache, or beyond it, and how much of that cache such lines may fill:
- * lines one behind the other are fetched ahead, lines a page apart are not; with every few lines come neighbours that
- * nobody asked for. */
+/* Cycles that a line takes which lies in the second cache, or beyond it, and how much of that cache such lines may
+ * fill: lines one behind the other are fetched ahead, lines a page apart are not; with every few lines come neighbours
+ * that nobody asked for. */
 enum stride { IN_TURN, NEARBY, APART };
 static const struct {
     double second, beyond, share;
@@ -109,7 +109,8 @@ static double fetch_cost(const struct product *p, int outer, int64_t slice)
         /* a line is read for the first time, by the next pass of the inner loop, or by a neighbour's tile */
         cost += first * cycles_at(p->target, stride, lines_of(o, dim[i]->extent, p->terms)) +
                 first * (passes - 1) * cycles_at(p->target, stride, between[i]) +
-                (touched - first * passes) * cycles_at(p->target, stride, i == outer ? between[i] : lines[0] + lines[1]);
+                (touched - first * passes) *
+                cycles_at(p->target, stride, i == outer ? between[i] : lines[0] + lines[1]);
     }
     cost *= (double)slices;
     double points = (double)(dim[0]->tile * dim[1]->tile) / p->target->lanes;

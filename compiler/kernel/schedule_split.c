@@ -1,6 +1,6 @@
-/* How a kernel's tiles are shared by the threads: the tiles of up to three indices are one sequence, of which each thread
- * takes a run. Chosen is what leaves the busiest thread the least to compute, to read and to fetch from other threads'
- * caches, because another kernel left it there. */
+/* How a kernel's tiles are shared by the threads: the tiles of up to three indices are one sequence, of which each
+ * thread takes a run. Chosen is what leaves the busiest thread the least to compute, to read and to fetch from other
+ * threads' caches, because another kernel left it there. */
 #include "schedule_internal.h"
 
 #include <string.h>

@@ -2,7 +2,8 @@
  *
  *   z[m, o, y, x]  = b[o] + sum over c, i, j of W[o, c, i, j] X[m, c, s y + i - p, s x + j - p]
  *   dX[m, c, y, x] = sum over o, i, j of W[o, c, i, j] dZ[m, o, (y + p - i) / s, (x + p - j) / s], where that is whole
- *   dW[o, c, i, j] = sum over m, y, x of dZ[m, o, y, x] X[m, c, s y + i - p, s x + j - p]; of each m alone: conv2d_dw_each
+ *   dW[o, c, i, j] = sum over m, y, x of dZ[m, o, y, x] X[m, c, s y + i - p, s x + j - p]
+ *                    (conv2d_dw_each: for each m alone)
  *   db[o]          = sum over m, y, x of dZ[m, o, y, x]
  *
  * with X = 0 outside of the image. The reference is in conv2d_reference.c, the kernels are in conv2d_lower.c. */

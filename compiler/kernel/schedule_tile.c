@@ -1,0 +1,373 @@
+/* The tile of a kernel: among those whose accumulators, operands and one broadcast fit into the registers, the one that
+ * needs the fewest cycles for the whole extents, edges included, by counting multiply-adds and loads of the innermost
+ * loop; of elementwise kernels a few vectors, or a square to transpose. */
+#include "schedule_internal.h"
+
+enum {
+    ELEMENTWISE_VECTORS = 4,
+    WIDEST_PANEL = 8, /* in vectors */
+    LARGEST_CODE = 2048,
+    LARGEST_WHOLE = 32,
+    LARGEST_CUT = 256,
+    COPY_LINES = 50
+};
+
+static const double WHOLE_CHARGE = 1.5;
+/* Lines of LLVM's IR that cost as much as all the time that a kernel takes: of two tiles nearly as fast the one with
+ * fewer copies of itself at the edges is chosen, and the smaller one where time hardly counts. */
+static const double LINES = 50000, COLD_LINES = 2000;
+
+static int64_t steps(const struct dim *dim, bool lanes, uint32_t width)
+{
+    return lanes ? (dim->tile + width - 1) / width : dim->tile;
+}
+
+/* Cycles of one innermost iteration of the tile, and the registers it needs. */
+static double iteration_cost(const struct survey *s, int lane_dim, const struct ktarget *target,
+                             int64_t *out_registers)
+{
+    uint32_t width = target->lanes;
+    bool tree = s->tree && lane_dim == (int)s->tree_dim;
+    int64_t points = 1, vectors = 0, windows = 0;
+    int64_t rows = 0;
+    double loads = 0, wide = 0, far = 0, turned = 0;
+    for (uint32_t d = 0; d < s->dims; d++) {
+        points *= steps(&s->dim[d], (int)d == lane_dim, width);
+        windows += s->dim[d].window && s->dim[d].tile < s->dim[d].extent;
+    }
+    for (uint32_t i = 0; i < s->accesses; i++) {
+        const struct access *a = &s->access[i];
+        if (a->weight != s->heaviest || a->store)
+            continue;
+        int64_t n = 1;
+        for (uint32_t d = 0; d < s->dims; d++)
+            if ((a->dims & (a->apart | ~s->grouped)) >> d & 1)
+                n *= steps(&s->dim[d], (int)d == lane_dim, width);
+        loads += (double)n;
+        if (lane_dim < 0 || !(a->dims >> lane_dim & 1))
+            continue;
+        wide += (double)n;
+        if (a->step[lane_dim] == 2 && survey_turns(a, width)) { /* blocks of vectors are transposed one by one */
+            turned += (double)n;
+            rows = width;
+            continue;
+        }
+        /* of two factors in vectors the one with fewer is kept in registers */
+        if (tree ? vectors == 0 || n < vectors : n > vectors)
+            vectors = n;
+    }
+    if (!tree) /* a vector comes from further away than what is broadcast */
+        far = wide / 20;
+    else { /* what does not stay in the first cache from one tap to the next comes at half a line a cycle or so, for
+            * each of the vectors that a group of examples is */
+        int64_t lines = survey_lines(s, false);
+        int64_t bytes = lines * s->heaviest * (int64_t)sizeof(float) * KERNEL_TREE_GROUP;
+        far = bytes > target->l1_bytes / 4 * 3 ? (double)lines / 2 * KERNEL_TREE_GROUP / width : 0;
+    }
+    if (windows) /* the largest so far and where it stood give way to a sum's accumulators */
+        far += 2 * (double)points / (double)s->heaviest;
+    /* a single row, or positions of one vector with a tap each: every vector is used once, as it is loaded */
+    if (lane_dim >= 0 && points == vectors) {
+        int64_t side = steps(&s->dim[lane_dim], true, width);
+        vectors = points == side || (side == 1 && s->tapped) ? 1 : vectors;
+    }
+    /* of a tree's streams two are on their way at a time */
+    *out_registers = points + (rows ? rows : vectors) + (tree ? 2 : 1);
+    double fma = (double)points * (double)(s->terms ? s->terms : 1);
+    for (uint32_t w = width; turned > 0 && w > 1; w /= 2)
+        fma += turned; /* a shuffle keeps a multiply-add waiting */
+    /* a load takes as long as a multiply-add on every processor so far */
+    double cycles = loads > fma ? loads : fma;
+    return (cycles < 8 ? 8 : cycles) + 1 + loads / 10 + far; /* a chain of additions takes eight cycles, however few */
+}
+
+/* Of what is transposed while it is loaded a single vector's block fits into the registers. */
+static bool fits_turned(const struct survey *s, uint32_t lane_dim, uint32_t width)
+{
+    for (uint32_t i = 0; i < s->accesses && s->dim[lane_dim].tile > width; i++)
+        if (s->access[i].step[lane_dim] == 2 && !s->access[i].store && survey_turns(&s->access[i], width))
+            return false;
+    return true;
+}
+
+/* A tile of lanes must not straddle the panels of a layout (k/48, m, k%48). */
+static bool fits_panels(const struct survey *s, uint32_t lane_dim)
+{
+    for (uint32_t i = 0; i < s->accesses; i++) {
+        const struct access *a = &s->access[i];
+        if (a->step[lane_dim] != 1)
+            continue;
+        for (uint32_t k = 0; k < a->buffer->layout.count; k++) {
+            const struct kdigit *g = &a->buffer->layout.digit[k];
+            if (g->stride == 1 && g->div <= 1 && g->mod && g->mod % s->dim[lane_dim].tile &&
+                s->dim[lane_dim].tile % g->mod)
+                return false;
+        }
+    }
+    return true;
+}
+
+/* Whether the lanes of a tile lie side by side in all that it touches. */
+static bool inside_panels(const struct survey *s, uint32_t lane_dim)
+{
+    for (uint32_t i = 0; i < s->accesses; i++) {
+        const struct access *a = &s->access[i];
+        for (uint32_t k = 0; k < a->buffer->layout.count; k++) {
+            const struct kdigit *g = &a->buffer->layout.digit[k];
+            if (a->step[lane_dim] == 1 && g->stride == 1 && g->mod && s->dim[lane_dim].tile > g->mod)
+                return false;
+        }
+    }
+    return true;
+}
+
+/* Multiply-adds written out: once for every run of positions between which another tap has its first or last term. */
+static int64_t cut_code(const struct survey *s)
+{
+    int64_t code = 1;
+    for (uint32_t d = 0; d < s->dims; d++) {
+        int64_t tile = d == s->tree_dim ? 1 : s->dim[d].tile;
+        code *= s->conditioned >> d & 1 ? tile * tile : tile;
+    }
+    return code;
+}
+
+/* What a few numbers of threads lose because tiles are too few to share out evenly, as a factor. */
+static double unevenness(int64_t tiles)
+{
+    int64_t shares = 0;
+    for (int64_t threads = 1; threads <= 4; threads *= 2)
+        shares += (tiles + threads - 1) / threads * threads;
+    return (double)shares / (double)(3 * tiles);
+}
+
+static double tile_cost(struct survey *s, int lane_dim, const struct ktarget *target)
+{
+    bool tree = s->tree && lane_dim == (int)s->tree_dim;
+    int64_t registers, code = tree ? cut_code(s) : 0;
+    double cost = iteration_cost(s, lane_dim, target, &registers);
+    if (registers > target->registers - (target->registers > 16 ? 2 : 1) || code > LARGEST_CUT ||
+        (lane_dim >= 0 && !(fits_panels(s, (uint32_t)lane_dim) && fits_turned(s, (uint32_t)lane_dim, target->lanes))))
+        return -1;
+    for (uint32_t d = 0; d < s->dims; d++)
+        if ((s->grouped & ~s->conditioned) >> d & 1 && s->dim[d].period % s->dim[d].tile)
+            return -1;
+    /* edges: tiles of the rest, each as a tile of its own; products of whole and edge pieces */
+    double total = 1, points = 1;
+    int64_t tiles = 1, copies = 1;
+    for (uint32_t d = 0; d < s->dims; d++) {
+        struct dim *dim = &s->dim[d];
+        if (s->tree && d == s->tree_dim)
+            continue;
+        int64_t tile = dim->tile, whole = dim->extent / tile, edge = dim->extent % tile;
+        double part = (double)whole;
+        int64_t written = whole ? steps(dim, (int)d == lane_dim, target->lanes) : 0;
+        tiles *= whole + (edge != 0);
+        copies *= (whole != 0) + (edge != 0);
+        if (edge) {
+            dim->tile = edge;
+            part += iteration_cost(s, lane_dim, target, &registers) / cost;
+            written += steps(dim, (int)d == lane_dim, target->lanes);
+            dim->tile = tile;
+        }
+        total *= part;
+        points *= (double)written;
+    }
+    if (!tree) {
+        double lines = COPY_LINES * (double)copies + 0.8 * (double)s->operators * points;
+        return cost * total * (1 + lines / (s->kernel->schedule.cold ? COLD_LINES : LINES));
+    }
+    /* code takes time to compile, and the loops' ends some to run */
+    return cost * total * (1 + (double)code / 5000) * unevenness(tiles);
+}
+
+static bool may_tile(const struct survey *s, uint32_t d, int lane_dim)
+{
+    return !s->dim[d].window && (int)d != lane_dim && !(s->tree && d == s->tree_dim) &&
+           (s->dim[d].extent == 1 || !(s->conditioned >> d & 1));
+}
+
+/* Dims that a tile may take as a whole though conditions depend on them, taps of a kernel or positions of an image:
+ * which of them has a term at which position or tap is known then, and the loop over these is cut where that
+ * changes. */
+static uint32_t whole_dims(const struct survey *s)
+{
+    uint32_t dims = 0;
+    for (uint32_t d = 0; d < s->dims; d++)
+        if (s->dim[d].extent > 1 && s->dim[d].extent <= LARGEST_WHOLE && (s->conditioned & ~s->tied) >> d & 1)
+            dims |= 1u << d;
+    return dims;
+}
+
+/* Vectors that a tile may have. Where there are no rows to be had, as many as hide the latency of additions. */
+static int widest_tile(const struct survey *s, int lane_dim)
+{
+    bool rows = false;
+    for (uint32_t d = 0; d < s->dims; d++)
+        rows |= s->dim[d].extent > 1 && (s->dim[d].window || may_tile(s, d, lane_dim));
+    return lane_dim < 0 || (s->tree && (uint32_t)lane_dim == s->tree_dim) ? 1 : rows ? 6 : 8;
+}
+
+struct best_tile {
+    double cost; /* negative: none yet */
+    int64_t tile[MAX_DIMS];
+};
+
+/* Tiles of all sizes along dims x and y and of one vector to the widest, with the dims of `whole` as a whole. */
+static void try_tiles(struct survey *s, int lane_dim, const struct ktarget *target, uint32_t x, uint32_t y,
+                      uint32_t whole, struct best_tile *best)
+{
+    static const int64_t sizes[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 24};
+    enum { SIZES = sizeof sizes / sizeof *sizes };
+    uint32_t width = target->lanes;
+    int widest = widest_tile(s, lane_dim);
+    for (int i = 0; i < SIZES && sizes[i] <= s->dim[x].extent; i++)
+        for (int j = 0; j < (x == y ? 1 : SIZES) && sizes[j] <= s->dim[y].extent; j++)
+            for (int v = 0; v < widest; v++) {
+                s->tapped = !s->tree && (whole & s->narrow);
+                for (uint32_t d = 0; d < s->dims; d++)
+                    s->dim[d].tile = whole >> d & 1 ? s->dim[d].extent : 1;
+                s->dim[x].tile = sizes[i];
+                if (y != x)
+                    s->dim[y].tile = sizes[j];
+                if (lane_dim >= 0) {
+                    int64_t vectors = (s->dim[lane_dim].extent + width - 1) / width;
+                    if (v >= vectors && v)
+                        continue;
+                    s->dim[lane_dim].tile = (int64_t)(v + 1) * width;
+                }
+                double cost = tile_cost(s, lane_dim, target);
+                if (cost < 0 || (best->cost >= 0 && cost >= best->cost * 0.9999))
+                    continue;
+                best->cost = cost;
+                for (uint32_t d = 0; d < s->dims; d++)
+                    best->tile[d] = s->dim[d].tile;
+            }
+}
+
+/* Whether what the innermost loop loads lies in panels of fewer lanes than the tile has, and what it needs for each of
+ * them again stays in the first cache. */
+static bool loads_across_panels(const struct survey *s, uint32_t lane_dim, int64_t cache)
+{
+    bool across = false;
+    for (uint32_t i = 0; i < s->accesses; i++) {
+        const struct access *a = &s->access[i];
+        const struct klayout *layout = &a->buffer->layout;
+        if (a->store || a->weight != s->heaviest)
+            continue;
+        if (a->step[lane_dim] == 0 && layout->elements * (int64_t)sizeof(float) > cache)
+            return false;
+        if (a->step[lane_dim] != 1)
+            continue;
+        const struct kdigit *lanes = &layout->digit[layout->count - 1];
+        if (!lanes->mod || lanes->mod >= s->dim[lane_dim].tile)
+            return false;
+        across = true;
+    }
+    return across;
+}
+
+/* A tile that takes all lanes, from several panels, leaves the threads nothing to share but what each needs of all
+ * examples. Half of it, if hardly dearer, lets them stay with examples of their own from kernel to kernel. */
+static void leave_lanes_to_share(struct survey *s, int lane_dim, const struct ktarget *target, double cost)
+{
+    static const double DEARER = 1.08;
+    struct dim *lanes = &s->dim[lane_dim];
+    int64_t tile = lanes->tile;
+    if (tile < lanes->extent || tile % (2 * target->lanes) ||
+        !loads_across_panels(s, (uint32_t)lane_dim, target->l1_bytes))
+        return;
+    lanes->tile = tile / 2;
+    double half = tile_cost(s, lane_dim, target);
+    if (half < 0 || half > cost * DEARER)
+        lanes->tile = tile;
+}
+
+void schedule_tile(struct survey *s, int lane_dim, const struct ktarget *target)
+{
+    struct best_tile best = {.cost = -1}, plain = best;
+    uint32_t whole = whole_dims(s), windows = 0;
+    for (uint32_t d = 0; d < s->dims; d++)
+        windows |= (uint32_t)s->dim[d].window << d;
+    /* up to two dims beside the lanes and whole ones */
+    for (uint32_t x = 0; x < s->dims; x++)
+        for (uint32_t y = x; y < s->dims; y++) {
+            if (!may_tile(s, x, lane_dim) || !may_tile(s, y, lane_dim))
+                continue;
+            try_tiles(s, lane_dim, target, x, y, windows, &plain);
+            for (uint32_t w = whole; w; w = (w - 1) & whole) /* every subset */
+                try_tiles(s, lane_dim, target, x, y, w | windows, &best);
+        }
+    /* few registers may be better used by one position of a window after the other */
+    for (uint32_t x = 0; windows && x < s->dims; x++)
+        for (uint32_t y = x; y < s->dims; y++)
+            if (may_tile(s, x, lane_dim) && may_tile(s, y, lane_dim))
+                try_tiles(s, lane_dim, target, x, y, 0, &plain);
+    /* what is cut is more code, and not all of a whole dim's points have a term each time */
+    double charge = s->tree || !(whole & ~s->brief) ? 1 : WHOLE_CHARGE;
+    if (best.cost < 0 || (plain.cost >= 0 && plain.cost <= best.cost * charge))
+        best = plain;
+    if (best.cost >= 0)
+        for (uint32_t d = 0; d < s->dims; d++)
+            s->dim[d].tile = best.tile[d];
+    if (best.cost >= 0 && lane_dim >= 0 && !s->tree)
+        leave_lanes_to_share(s, lane_dim, target, best.cost);
+}
+
+/* Lanes of a panel of weights, where it is no wider than what is evaluated at a time: whole, it is one stream. */
+static int64_t narrow_panel(const struct survey *s, uint32_t lane_dim, uint32_t lanes)
+{
+    int64_t panel = 0;
+    for (uint32_t i = 0; i < s->accesses; i++)
+        for (uint32_t k = 0; k < s->access[i].buffer->layout.count; k++) {
+            const struct kdigit *g = &s->access[i].buffer->layout.digit[k];
+            if (s->access[i].store && s->access[i].step[lane_dim] == 1 && g->stride == 1 && g->mod > panel)
+                panel = g->mod;
+        }
+    return panel % lanes || panel > WIDEST_PANEL * lanes ? 0 : panel;
+}
+
+/* Elementwise: a few vectors side by side in memory; of windows of pooling a row, so that what is written stays one
+ * stream; where a store lies across the lanes, a square that can be transposed. */
+void schedule_elementwise_tile(struct survey *s, int lane_dim, const struct ktarget *target)
+{
+    if (lane_dim < 0)
+        return;
+    int64_t vectors = ELEMENTWISE_VECTORS;
+    for (uint32_t d = s->dims; d-- > 0 && vectors == ELEMENTWISE_VECTORS;)
+        if ((int)d != lane_dim && !s->dim[d].window && s->dim[d].period > 1 &&
+            s->dim[d].period <= s->dim[d].extent) {
+            s->dim[d].tile = s->dim[d].period;
+            vectors /= s->dim[d].period;
+        }
+    do
+        s->dim[lane_dim].tile = (vectors > 1 ? vectors : 1) * (int64_t)target->lanes;
+    while (!inside_panels(s, (uint32_t)lane_dim) && (vectors /= 2) > 0);
+    int64_t panel = vectors == ELEMENTWISE_VECTORS ? narrow_panel(s, (uint32_t)lane_dim, target->lanes) : 0;
+    if (panel > s->dim[lane_dim].tile)
+        s->dim[lane_dim].tile = panel;
+    for (uint32_t i = 0; i < s->accesses; i++) {
+        const struct access *a = &s->access[i];
+        if (!a->store || a->step[lane_dim] < 2)
+            continue;
+        for (uint32_t d = 0; d < s->dims; d++)
+            if ((int)d != lane_dim && a->step[d] == 1 && s->dim[d].extent >= target->lanes) {
+                s->dim[d].tile = target->lanes;
+                s->dim[lane_dim].tile = target->lanes;
+            }
+    }
+}
+
+/* The code of a tile is that of a point as often as it has vectors: an expression of hundreds of operators (a table of
+ * class weights as selects) is computed a vector at a time. */
+void schedule_limit_code(struct survey *s, int lane_dim, const struct ktarget *target)
+{
+    int64_t points = 1;
+    for (uint32_t d = 0; d < s->dims; d++)
+        points *= steps(&s->dim[d], (int)d == lane_dim, target->lanes);
+    if (points * s->operators <= LARGEST_CODE)
+        return;
+    for (uint32_t d = 0; d < s->dims; d++)
+        if (!s->dim[d].window)
+            s->dim[d].tile = (int)d == lane_dim ? target->lanes : 1;
+}
