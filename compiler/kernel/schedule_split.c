@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { MOST_SPLIT = 3, MOST_WEIGHED = 1024, CACHE_BYTES_PER_CYCLE = 16, OTHERS_BYTES_PER_CYCLE = 8 };
+enum { MOST_SPLIT = 3, MOST_WEIGHED = 512, CACHE_BYTES_PER_CYCLE = 16, OTHERS_BYTES_PER_CYCLE = 8 };
 
 /* A way to split: tiles of some dims, outermost first, as one sequence of which each thread takes a run. */
 struct split {
@@ -31,20 +31,25 @@ static double tile_work(const struct survey *s, const struct split *split, int64
     return work;
 }
 
+/* The work of all tiles before each one. */
+static void add_up(const struct survey *s, const struct split *split, int64_t tiles, double before[MOST_WEIGHED + 1])
+{
+    before[0] = 0;
+    for (int64_t number = 0; number < tiles && tiles <= MOST_WEIGHED; number++)
+        before[number + 1] = before[number] + tile_work(s, split, number);
+}
+
 /* The busiest thread's part of the whole. */
-static double largest_share(const struct survey *s, const struct split *split, int64_t tiles, int64_t threads)
+static double largest_share(const double before[MOST_WEIGHED + 1], int64_t tiles, int64_t threads)
 {
     if (tiles > MOST_WEIGHED)
         return (double)((tiles + threads - 1) / threads) / (double)tiles;
-    double most = 0, whole = 0;
+    double most = 0;
     for (int64_t t = 0; t < threads; t++) {
-        double mine = 0;
-        for (int64_t number = tiles * t / threads; number < tiles * (t + 1) / threads; number++)
-            mine += tile_work(s, split, number);
-        whole += mine;
+        double mine = before[tiles * (t + 1) / threads] - before[tiles * t / threads];
         most = mine > most ? mine : most;
     }
-    return most / whole;
+    return most / before[tiles];
 }
 
 /* ---- who touched what before ---- */
@@ -118,22 +123,20 @@ void split_note(struct ownership *ownership, const struct survey *s, const struc
 /* ---- the choice ---- */
 
 /* Cycles of the busiest of `threads` threads: its share of the arithmetic, and the memory that it touches. */
-static double split_cost(const struct survey *s, const struct split *split, uint32_t lanes, int64_t threads,
+static double split_cost(const struct survey *s, const struct split *split, int64_t tiles,
+                         const double before[MOST_WEIGHED + 1], uint32_t lanes, int64_t threads,
                          const struct ownership *ownership)
 {
     double touched[MAX_DIMS], cycles = (double)(s->heaviest > 1 ? s->heaviest * s->terms : s->accesses) / lanes;
-    int64_t tiles = 1;
     uint32_t all = 0;
     for (uint32_t d = 0; d < s->dims; d++) {
         touched[d] = 1;
         cycles *= s->dim[d].window || d == s->tree_dim ? 1 : (double)s->dim[d].extent;
     }
-    for (uint32_t i = 0; i < split->dims; i++) {
-        tiles *= tiles_of(&s->dim[split->dim[i]]);
+    for (uint32_t i = 0; i < split->dims; i++)
         all |= 1u << split->dim[i];
-    }
     int64_t run = (tiles + threads - 1) / threads;
-    double share = largest_share(s, split, tiles, threads);
+    double share = largest_share(before, tiles, threads);
     cycles *= share;
     for (uint32_t i = split->dims; i-- > 0;) { /* the part of each dim's tiles that a run visits */
         int64_t there = tiles_of(&s->dim[split->dim[i]]);
@@ -179,9 +182,13 @@ void split_kernel(struct survey *s, const uint32_t *order, uint32_t count, uint3
         }
         if (!splits || split.dims > MOST_SPLIT)
             continue;
-        double cost = 0;
+        int64_t tiles = 1;
+        for (uint32_t i = 0; i < split.dims; i++)
+            tiles *= tiles_of(&s->dim[split.dim[i]]);
+        double cost = 0, before[MOST_WEIGHED + 1];
+        add_up(s, &split, tiles, before);
         for (size_t t = 0; t < sizeof threads / sizeof *threads; t++)
-            cost += split_cost(s, &split, lanes, threads[t], ownership) * (double)threads[t];
+            cost += split_cost(s, &split, tiles, before, lanes, threads[t], ownership) * (double)threads[t];
         cost *= 1 + 0.01 * split.dims + 0.02 * passed; /* the loops' order is there for a reason */
         if (best.dims && cost >= least)
             continue;
