@@ -50,6 +50,12 @@ static LLVMValueRef offset(struct emitter *e, LLVMValueRef base, LLVMValueRef by
     return LLVMBuildInBoundsGEP2(e->builder, e->module->i8, base, &bytes, 1, "");
 }
 
+/* Of a single lane: `index` times so many bytes further. */
+static LLVMValueRef at_index(struct emitter *e, LLVMValueRef base, const struct lvalue *index, int64_t bytes) {
+    LLVMValueRef wide = LLVMBuildSExt(e->builder, emit_use(e, index), e->module->i64, "");
+    return offset(e, base, LLVMBuildNSWMul(e->builder, wide, emit_constant_i64(e, bytes), ""));
+}
+
 /* Pointers of all lanes: base + index[l] * stride, or base + l * stride, in elements of `element` bytes. */
 static LLVMValueRef pointers(struct emitter *e, LLVMValueRef base, LLVMValueRef index, int64_t stride,
                              LLVMTypeRef element, uint32_t width) {
@@ -129,11 +135,8 @@ LLVMValueRef emit_load(struct emitter *e, const struct lvalue *value) {
     LLVMValueRef mask = value->mask ? mask_of(e, value->mask) : NULL;
     assert(value->type == place_type(&value->place));
     if (width == 1) {
-        if (value->index) {
-            LLVMValueRef index = LLVMBuildSExt(e->builder, emit_use(e, value->index), e->module->i64, "");
-            address = offset(e, address, LLVMBuildNSWMul(e->builder, index,
-                                                         emit_constant_i64(e, value->stride * bytes), ""));
-        }
+        if (value->index)
+            address = at_index(e, address, value->index, value->stride * bytes);
         return mask ? load_scalar_masked(e, element, address, mask, bytes) : load_one(e, element, address, bytes);
     }
     if (!value->index && value->stride == 0)
@@ -175,6 +178,8 @@ void emit_store(struct emitter *e, const struct lstatement *s) {
     LLVMValueRef value = as_stored(e, s), mask = s->mask ? mask_of(e, s->mask) : NULL;
     LLVMValueRef address = emit_address(e, &s->place);
     LLVMTypeRef type = LLVMTypeOf(value);
+    if (width == 1 && s->index)
+        address = at_index(e, address, s->index, s->stride * bytes);
     if (width == 1 && mask) {
         LLVMTypeRef types[] = {LLVMVectorType(type, 1), e->module->ptr};
         LLVMValueRef zero = emit_constant_i32(e, 0, 1), one = LLVMGetPoison(types[0]);
@@ -184,18 +189,20 @@ void emit_store(struct emitter *e, const struct lstatement *s) {
         masked(e, "llvm.masked.store", types, args, 3, 1, bytes);
     } else if (width == 1) {
         store_one(e, value, address, bytes);
-    } else if (s->stride == 1 && !mask) {
+    } else if (!s->index && s->stride == 1 && !mask) {
         store_one(e, value, address, alignment(e, &s->place, s->aligned, width));
-    } else if (s->stride == 1) {
+    } else if (!s->index && s->stride == 1) {
         LLVMTypeRef types[] = {type, e->module->ptr};
         LLVMValueRef args[] = {value, address, mask};
         masked(e, "llvm.masked.store", types, args, 3, 1, alignment(e, &s->place, s->aligned, width));
-    } else if (!mask) {
+    } else if (!s->index && !mask) {
         for (uint32_t l = 0; l < width; l++)
             store_one(e, lane(e, value, l), offset(e, address, emit_constant_i64(e, l * s->stride * bytes)), bytes);
     } else {
+        LLVMValueRef index = s->index ? emit_use(e, s->index) : NULL;
         LLVMTypeRef types[] = {type, LLVMVectorType(e->module->ptr, width)};
-        LLVMValueRef args[] = {value, pointers(e, address, NULL, s->stride, LLVMGetElementType(type), width), mask};
+        LLVMValueRef args[] = {value, pointers(e, address, index, s->stride, LLVMGetElementType(type), width),
+                               mask ? mask : emit_all_lanes(e, width)};
         masked(e, "llvm.masked.scatter", types, args, 3, 1, bytes);
     }
 }

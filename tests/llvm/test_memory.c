@@ -114,25 +114,30 @@ static void check_store(const struct test_target *t, const struct shape *shape, 
     struct make m;
     arena_init(&arena, NULL);
     make_init(&m, &arena, shape->name, t->arith, width);
-    struct kbuffer *in = make_data(&m, "in", type, N), *out = make_buffer(&m, "out", type, KA_OUT, 3 * N);
+    struct kbuffer *in = make_data(&m, "in", type, N), *indices = make_data(&m, "indices", KT_I32, N);
+    struct kbuffer *out = make_buffer(&m, "out", type, KA_OUT, 3 * N);
     struct kscalar *live = make_scalar(&m, "live", KT_I32);
     struct lvalue *mask = shape->masked ? first_lanes(&m, live, width) : NULL;
+    struct lvalue *index = shape->indexed ? make_load(&m, indices, make_number(0), width, 1) : NULL;
     struct lvalue *x = make_load(&m, in, make_number(0), width, 1);
-    make_store(&m, out, make_number(0), x, shape->stride, mask);
+    make_store(&m, out, make_number(0), x, shape->stride, mask)->index = index;
     struct kprogram *program = make_program(&m);
-    ((struct kvar *)m.call.argument[1])->offset = 4; /* so that no alignment may be assumed */
+    ((struct kvar *)m.call.argument[2])->offset = 4; /* so that no alignment may be assumed */
     struct compiled c = compile(t->cpu, NULL, (const struct kprogram *const *)&program, 1);
     CU_ASSERT_PTR_NOT_NULL_FATAL(c.code);
     uint32_t bytes = emit_bytes(type);
     char input[64];
     fill(input, type, N);
+    int32_t index_data[N];
+    for (uint32_t l = 0; l < N; l++)
+        index_data[l] = (int32_t)index_of(l);
     for (uint32_t lanes = 0; lanes <= (shape->masked ? width : 0); lanes++) {
         uint32_t size = 4 + (shape->masked && lanes == 0 ? 0 : extent(shape, width, lanes) * bytes);
         struct guarded memory = guarded_new(size);
         char wanted[4 * 3 * N + 4];
         memset(memory.at, 0x5a, size);
         memset(wanted, 0x5a, sizeof wanted);
-        const void *data[] = {input, NULL};
+        const void *data[] = {input, index_data, NULL};
         union xent_scalar scalars[XENT_MAX_SCALARS] = {{.i = (int32_t)lanes}};
         CU_ASSERT_TRUE_FATAL(run(&c, shape->name, memory.at, data, scalars));
         for (uint32_t l = 0; l < width; l++)
@@ -151,7 +156,7 @@ static void each(void (*check)(const struct test_target *, const struct shape *,
     for (size_t t = 0; t < count; t++)
         for (uint32_t s = 0; s < SHAPES; s++)
             for (uint32_t k = 0; k < 3; k++) {
-                if (stores && (shapes[s].indexed || shapes[s].stride == 0))
+                if (stores && shapes[s].stride == 0)
                     continue;
                 check(&targets[t], &shapes[s], types[k], targets[t].lanes);
                 check(&targets[t], &shapes[s], types[k], 1);
