@@ -52,6 +52,22 @@ struct transposition {
     uint32_t side, step;
 };
 
+/* Each block's points, `step` apart, are neighbours in memory: a panel of the layout may end within a block. */
+static bool blocks_are_whole(struct builder *b, const struct kbuffer *buffer, const struct kstatement *s,
+                             const struct point *point, uint32_t step, int64_t neighbours)
+{
+    struct laddress first = {0};
+    for (uint32_t i = 0; i < neighbours; i++) {
+        struct laddress a = store_address(b, buffer, s, &point[(size_t)i * step]);
+        if (i % b->lanes == 0)
+            first = a;
+        struct laffine difference = affine_add(b, &a.place.element, &first.place.element, -1);
+        if (a.index || difference.count > 0 || difference.constant != i % b->lanes)
+            return false;
+    }
+    return true;
+}
+
 static struct transposition find_transposition(struct builder *b, const struct kbuffer *buffer,
                                                const struct kstatement *s, const struct tile_index *const *index,
                                                uint32_t count, const struct point *point)
@@ -72,9 +88,7 @@ static struct transposition find_transposition(struct builder *b, const struct k
             struct laffine x = env_find(point[p].env, statement_index(s)[i])->index.base;
             if (affine_equal(&x, &index[i]->base))
                 continue;
-            struct laddress next = store_address(b, buffer, s, &point[p]);
-            struct laffine difference = affine_add(b, &next.place.element, &first.place.element, -1);
-            if (!next.index && difference.count == 0 && difference.constant == 1)
+            if (blocks_are_whole(b, buffer, s, point, p, index[i]->count))
                 t = (struct transposition){i, p};
             break;
         }

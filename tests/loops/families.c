@@ -258,21 +258,25 @@ static void loss(struct text *out, const struct shape *s)
                 C, N, N, C, N, N, C, N, N, C, N, C, N, C, C, N, C, N, N);
 }
 
-/* Activations in panels with the features in the lanes: the last panel is short, and stored across its lanes. */
+/* Activations in panels with the features in the lanes: the last panel is short, and stored across its lanes;
+ * vectors may be wider than a panel. */
 static void transposed(struct text *out, const struct shape *s)
 {
     int N = s->capacity, A = s->a, B = s->a + 16;
-    begin(out, s, 4);
+    begin(out, s, 5);
     place(out, "state", f(out, "X: f32[%d, %d]", A, N), 0);
     place(out, "state", f(out, "Z: f32[%d, %d]", B, N), 1);
     place(out, "arena", f(out, "Xt: f32[%d, %d] layout (d1, d0)", A, N), 2);
     place(out, "arena", f(out, "Zt: f32[%d, %d] layout (d0/48, d1, d0%%48)", B, N), 3);
+    place(out, "arena", f(out, "Zn: f32[%d, %d] layout (d0/8, d1, d0%%8)", B, N), 4);
     text_printf(out,
                 "  kernel x.t(X: f32[%d, %d]) -> (Xt: f32[%d, %d] layout (d1, d0)) {\n    Xt[n, m] = X[n, m]\n  }\n"
                 "  kernel z.t(Z: f32[%d, %d]) -> (Zt: f32[%d, %d] layout (d0/48, d1, d0%%48)) {\n"
                 "    Zt[n, m] = Z[n, m] * 2.0\n  }\n"
-                "  call x.t(X, Xt)\n  call z.t(Z, Zt)\n}\n",
-                A, N, A, N, B, N, B, N);
+                "  kernel z.n(Z: f32[%d, %d]) -> (Zn: f32[%d, %d] layout (d0/8, d1, d0%%8)) {\n"
+                "    Zn[n, m] = Z[n, m] * 3.0\n  }\n"
+                "  call x.t(X, Xt)\n  call z.t(Z, Zt)\n  call z.n(Z, Zn)\n}\n",
+                A, N, A, N, B, N, B, N, B, N, B, N);
 }
 
 /* Kernels that no network makes, one for each way in which a value could be found again where it must not be. */
