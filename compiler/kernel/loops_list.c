@@ -23,11 +23,12 @@ static void store_at(struct builder *b, const struct kstatement *store, const st
     loops_store(b, &a.place, value, 1, NULL, false);
 }
 
-static bool mentions(const struct kexpr *expr, const struct kindex *index)
+/* Whether it is another value in every place, or a reduction. */
+static bool varies(const struct kexpr *expr, const struct kindex *index)
 {
     bool found = expr->op == KX_INDEX && expr->index == index;
     for (uint32_t i = 0; i < expr->count; i++)
-        found = found || mentions(expr->arg[i], index);
+        found = found || varies(expr->arg[i], index);
     return found || expr->op == KX_REDUCE || expr->op == KX_POSITION;
 }
 
@@ -36,7 +37,7 @@ static void eval_ahead(struct builder *b, const struct kexpr *expr, const struct
                        const struct point *point)
 {
     bool sometimes = expr->op == KX_WHERE || expr->op == KX_LAND || expr->op == KX_LOR;
-    if (expr->count > 0 && !mentions(expr, index)) {
+    if (expr->count > 0 && !varies(expr, index)) {
         eval_one(b, expr, point);
         return;
     }

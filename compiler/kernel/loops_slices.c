@@ -23,16 +23,6 @@ static struct kexpr *only_sum(struct kexpr *expr)
     return found;
 }
 
-static bool mentions(const struct kexpr *expr, const struct kindex *index)
-{
-    if (expr->op == KX_INDEX && expr->index == index)
-        return true;
-    for (uint32_t i = 0; i < expr->count; i++)
-        if (mentions(expr->arg[i], index))
-            return true;
-    return false;
-}
-
 struct kexpr *loops_sliced_sum(const struct kstatement *store)
 {
     struct kexpr *sum = store->buffer2 || store->buffer->access != KA_OUT ? NULL : only_sum(store->value);
@@ -43,7 +33,7 @@ struct kexpr *loops_sliced_sum(const struct kstatement *store)
         loops_reduces(r->term[0]) || (r->term[1] && loops_reduces(r->term[1])))
         return NULL;
     for (uint32_t c = 0; c < r->conditions; c++)
-        if (mentions(r->condition[c].value, r->index[0]))
+        if (loops_mentions(r->condition[c].value, r->index[0]))
             return NULL;
     return loops_index_named(store, r->index[0]->name) ? NULL : sum;
 }
