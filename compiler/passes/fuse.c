@@ -192,7 +192,7 @@ static void join_batch(struct fuser *f)
 bool pass_fuse(struct pass_context *context)
 {
     struct fuser f;
-    fuse_prepare(context->graph, lower_plan(context).features);
+    fuse_prepare(context->graph, lower_plan(context).features, context->target);
     init(&f, context->arena, context->graph);
     join_batch(&f);
     for (size_t i = 0; i < f.count; i++)

@@ -7,7 +7,7 @@
 /* fuse_prepare.c: the copies that kernels need become nodes: gather (rows of the data set), relayout (an
  * operand of a gradient with other neighbours side by side than it has; which depends on whether `features` lie in the
  * lanes); flatten moves in front of a preprocessing map; sums over the batch that are better done in two are two. */
-void fuse_prepare(struct graph *graph, bool features);
+void fuse_prepare(struct graph *graph, bool features, const struct ktarget *target);
 /* The leaf is a data set: input or target. */
 bool fuse_is_data(const struct node *node);
 /* The value behind all views. */

@@ -1,6 +1,7 @@
 /* The first half of `fuse`: what a kernel cannot do in passing becomes a node of its own. */
 #include "fuse.h"
 #include "rewrite.h"
+#include "schedule.h"
 
 #include <ctype.h>
 
@@ -109,7 +110,10 @@ static void copy_operands(struct graph *graph, bool features)
 }
 
 /* A convolution with few weights for its pixels: each example's part of their gradient is small beside what is read for
- * it. As a value of its own it lets every thread sum over examples that it has in its cache. */
+ * it. As a value of its own it lets every thread sum over examples that it has in its cache. Few registers hold the taps
+ * of one vector only, and half a line of the images would be read at a time: there the sum over the batch is faster. */
+enum { FEW_REGISTERS = 16 };
+
 static bool few_weights(const struct node *dw)
 {
     enum { TIMES = 8 };
@@ -135,7 +139,7 @@ static void part_gradients(struct graph *graph)
     }
 }
 
-void fuse_prepare(struct graph *graph, bool features)
+void fuse_prepare(struct graph *graph, bool features, const struct ktarget *target)
 {
     for (size_t i = 0; i < graph->nodes.count; i++)
         if (view_first(graph, graph->nodes.at[i]))
@@ -146,6 +150,6 @@ void fuse_prepare(struct graph *graph, bool features)
             gather(graph, node->output[0]);
     }
     copy_operands(graph, features);
-    if (!features)
+    if (!features && !(target && target->registers <= FEW_REGISTERS))
         part_gradients(graph);
 }
