@@ -415,8 +415,7 @@ static void lower_nest(struct builder *b, const struct kstatement *const *store,
         }
         nest.tile[l] = tile < 1 ? 1 : tile > room ? room : tile;
         nest.tiles[l] = (index->extent + nest.tile[l] - 1) / nest.tile[l];
-        for (size_t i = 0; b->parallel && i < schedule->parallel.count; i++)
-            nest.shared[l] |= nest.tiles[l] > 1 && is_named(index->name, schedule->parallel.at[i]);
+        nest.shared[l] = nest.tiles[l] > 1 && loops_shares(b, index);
         parallel |= nest.shared[l];
     }
     struct lblock *outer = b->block;

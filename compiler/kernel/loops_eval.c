@@ -10,12 +10,8 @@ static void eval_let(struct builder *b, const struct klet *let, uint32_t count, 
                      struct lindex *const *args, const struct lvalue **out)
 {
     struct point *inner = ARENA_ARRAY(b->arena, struct point, count);
-    for (uint32_t i = 0; i < count; i++) {
-        inner[i] = point[i];
-        inner[i].env = NULL;
-        for (uint32_t k = 0; k < let->rank; k++)
-            inner[i].env = env_index(b, inner[i].env, let->index[k], args[i][k]);
-    }
+    for (uint32_t i = 0; i < count; i++)
+        inner[i] = let_point(b, let, args[i], UINT32_MAX, &point[i]);
     eval(b, let->value, count, inner, out);
 }
 
@@ -85,14 +81,7 @@ void eval_reductions(struct builder *b, const struct kexpr *expr, uint32_t count
     if (expr->op == KX_REDUCE || expr->op == KX_POSITION) {
         eval(b, expr, count, point, unused);
     } else if (expr->op == KX_LET) {
-        struct point *inner = ARENA_ARRAY(b->arena, struct point, count);
-        for (uint32_t i = 0; i < count; i++) {
-            inner[i] = point[i];
-            inner[i].env = NULL;
-            for (uint32_t k = 0; k < expr->count; k++)
-                inner[i].env = env_index(b, inner[i].env, expr->let->index[k], eval_index(b, expr->arg[k], &point[i]));
-        }
-        eval_reductions(b, expr->let->value, count, inner);
+        eval_reductions(b, expr->let->value, count, let_points(b, expr, UINT32_MAX, count, point));
     } else {
         uint32_t sure = expr->op == KX_WHERE || expr->op == KX_LAND || expr->op == KX_LOR ? 1 : expr->count;
         for (uint32_t k = 0; k < sure; k++)

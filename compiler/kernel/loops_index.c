@@ -38,6 +38,31 @@ const struct loop_env *env_find(const struct loop_env *env, const void *key)
     return env;
 }
 
+struct point let_point(struct builder *b, const struct klet *let, const struct lindex *args, uint32_t known,
+                       const struct point *point)
+{
+    struct point inner = *point;
+    inner.env = NULL;
+    for (uint32_t i = 0; i < let->rank; i++)
+        if (known >> i & 1)
+            inner.env = env_index(b, inner.env, let->index[i], args[i]);
+    return inner;
+}
+
+struct point *let_points(struct builder *b, const struct kexpr *reference, uint32_t known, uint32_t count,
+                         const struct point *point)
+{
+    struct point *inner = ARENA_ARRAY(b->arena, struct point, count);
+    for (uint32_t i = 0; i < count; i++) {
+        struct lindex args[KERNEL_MAX_RANK] = {0};
+        for (uint32_t k = 0; k < reference->count; k++)
+            if (known >> k & 1)
+                args[k] = eval_index(b, reference->arg[k], &point[i]);
+        inner[i] = let_point(b, reference->let, args, known, &point[i]);
+    }
+    return inner;
+}
+
 static struct lindex index_from_value(struct builder *b, const struct lvalue *value, int64_t most)
 {
     if (value->width > 1)
@@ -119,10 +144,7 @@ struct lindex eval_index(struct builder *b, const struct kexpr *expr, const stru
             args[i] = eval_index(b, expr->arg[i], point);
         if (env_find(point->env, expr->let))
             break;
-        struct point inner = *point;
-        inner.env = NULL;
-        for (uint32_t i = 0; i < expr->count; i++)
-            inner.env = env_index(b, inner.env, expr->let->index[i], args[i]);
+        struct point inner = let_point(b, expr->let, args, UINT32_MAX, point);
         if (expr->let->value->op == KX_LOAD || expr->let->value->op == KX_REDUCE)
             break;
         return eval_index(b, expr->let->value, &inner);

@@ -167,6 +167,12 @@ const struct loop_env *env_value(struct builder *b, const struct loop_env *outer
 struct point *env_points(struct builder *b, uint32_t count, const struct point *point, const struct kindex *index,
                          struct lindex to);
 const struct loop_env *env_find(const struct loop_env *env, const void *key);
+/* The point inside a let: those of its indices that are in the bit set `known` are bound to the arguments. */
+struct point let_point(struct builder *b, const struct klet *let, const struct lindex *args, uint32_t known,
+                       const struct point *point);
+/* The same for the arguments of a reference to it, at each point. */
+struct point *let_points(struct builder *b, const struct kexpr *reference, uint32_t known, uint32_t count,
+                         const struct point *point);
 struct lindex eval_index(struct builder *b, const struct kexpr *expr, const struct point *point);
 /* Address of buffer[subscript...]: base + stride * lane, or with an index register. */
 struct laddress {
@@ -216,6 +222,12 @@ const struct kindex *loops_index_named(const struct kstatement *s, const char *n
 /* A store's dimensions in the order of their loops: those that the schedule orders first, then the others as
  * they are. */
 void loops_order(const struct kschedule *schedule, const struct kstatement *s, uint32_t *out_order);
+/* Whether a clause of the schedule, a list of `count`, has the name. */
+bool loops_lists(const char *const *list, size_t count, const char *name);
+/* Whether a sum's loop over the index is written out in full. */
+bool loops_unrolls(const struct kschedule *schedule, const struct kindex *index);
+/* Whether the threads share the loop over the index. */
+bool loops_shares(const struct builder *b, const struct kindex *index);
 /* The size that a clause of the schedule, a list of `count`, gives an index. */
 int64_t loops_size_named(const struct ktile *list, size_t count, const char *name, int64_t otherwise);
 bool loops_reads(const struct kexpr *expr, const struct kbuffer *buffer);

@@ -2,16 +2,6 @@
  * the end of the row; either end moves on. */
 #include "loops_internal.h"
 
-#include <string.h>
-
-static bool is_shared(const struct builder *b, const struct kindex *index)
-{
-    bool shared = false;
-    for (size_t i = 0; b->parallel && i < b->kernel->schedule.parallel.count; i++)
-        shared |= strcmp(b->kernel->schedule.parallel.at[i], index->name) == 0;
-    return shared;
-}
-
 static void store_at(struct builder *b, const struct kstatement *store, const struct point *point, struct lindex place,
                      const struct lvalue *value)
 {
@@ -79,7 +69,7 @@ bool loops_list(struct builder *b, const struct kstatement *store)
     struct lblock *outer = b->block;
     size_t mark = scope_open(b);
     uint32_t rows = store->rank - 1;
-    bool shared = rows > 0 && is_shared(b, store->index[0]);
+    bool shared = rows > 0 && loops_shares(b, store->index[0]);
     if (!shared)
         b->block = &loops_emit(b, LS_ONCE)->body;
     for (uint32_t i = 0; i < rows; i++) {

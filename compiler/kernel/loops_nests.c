@@ -26,6 +26,25 @@ void loops_order(const struct kschedule *schedule, const struct kstatement *s, u
             out_order[placed++] = d;
 }
 
+bool loops_lists(const char *const *list, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(list[i], name) == 0)
+            return true;
+    return false;
+}
+
+bool loops_unrolls(const struct kschedule *schedule, const struct kindex *index)
+{
+    return !index->bound && loops_lists(schedule->unroll.at, schedule->unroll.count, index->name);
+}
+
+bool loops_shares(const struct builder *b, const struct kindex *index)
+{
+    const struct kschedule *schedule = &b->kernel->schedule;
+    return b->parallel && loops_lists(schedule->parallel.at, schedule->parallel.count, index->name);
+}
+
 int64_t loops_size_named(const struct ktile *list, size_t count, const char *name, int64_t otherwise)
 {
     for (size_t i = 0; i < count; i++)

@@ -5,14 +5,6 @@
 #include <math.h>
 #include <string.h>
 
-static bool schedule_unrolls(const struct kernel *kernel, const struct kindex *index)
-{
-    for (size_t i = 0; i < kernel->schedule.unroll.count; i++)
-        if (strcmp(kernel->schedule.unroll.at[i], index->name) == 0)
-            return true;
-    return false;
-}
-
 void loops_prefetch(struct builder *b, const struct lplace *place)
 {
     struct lstatement *line = loops_emit(b, LS_PREFETCH);
@@ -123,7 +115,7 @@ static void open_level(struct builder *b, struct reduce_nest *nest, uint32_t lev
     const struct slice *slice = level == 0 ? nest->slice : NULL;
     if (!slice && !at && level + 1 == r->indices && reduce_turned(b, nest, point, acc))
         return;
-    if (index->extent == 1 || (schedule_unrolls(b->kernel, index) && !index->bound)) {
+    if (index->extent == 1 || loops_unrolls(&b->kernel->schedule, index)) {
         for (int64_t v = 0; v < index->extent; v++) {
             struct lindex to = {.base = affine_constant(v)};
             open_level(b, nest, level + 1, env_points(b, nest->count, point, index, to), acc, at);
@@ -228,7 +220,7 @@ void eval_reduce(struct builder *b, const struct kexpr *expr, uint32_t count, co
     const struct kreduce *r = expr->reduce;
     bool window = r->kind == KR_MAX_AT && r->conditions == 0;
     for (uint32_t i = 0; i < r->indices; i++)
-        window = window && schedule_unrolls(b->kernel, r->index[i]) && !r->index[i]->bound;
+        window = window && loops_unrolls(&b->kernel->schedule, r->index[i]);
     if (window)
         reduce_window(b, expr, count, point, out, out_position);
     else if (r->kind == KR_SUM_BLOCKS)

@@ -3,8 +3,6 @@
  * are, in the elements that they are for; their order does not change, and no bit does. */
 #include "loops_internal.h"
 
-#include <string.h>
-
 /* The only sum of `expr` that is computed whatever the data are; NULL: there is none, or more than one. */
 static struct kexpr *only_sum(struct kexpr *expr)
 {
@@ -45,15 +43,9 @@ bool loops_find_slice(const struct kschedule *schedule, const struct kstatement 
     if (!sum)
         return false;
     const struct kindex *index = sum->reduce->index[0];
-    for (size_t i = 0; i < schedule->unroll.count; i++)
-        if (strcmp(schedule->unroll.at[i], index->name) == 0)
-            return false;
-    for (size_t i = 0; i < schedule->block.count; i++)
-        if (strcmp(schedule->block.at[i].index, index->name) == 0) {
-            *out = (struct slice){.sum = sum, .size = schedule->block.at[i].size};
-            return out->size < index->extent;
-        }
-    return false;
+    int64_t size = loops_size_named(schedule->block.at, schedule->block.count, index->name, index->extent);
+    *out = (struct slice){.sum = sum, .size = size};
+    return size < index->extent && !loops_unrolls(schedule, index);
 }
 
 const struct kexpr *loops_slice_resumes(struct arena *arena, const struct kstatement *store)

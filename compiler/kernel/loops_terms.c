@@ -187,16 +187,10 @@ void reduce_lets_ahead(struct builder *b, const struct kexpr *expr, uint32_t cou
     if (expr->op == KX_LET && is_bound(expr, point->env)) {
         eval(b, expr, count, point, ARENA_ARRAY(b->arena, const struct lvalue *, count));
     } else if (expr->op == KX_LET) {
-        struct point *inner = ARENA_ARRAY(b->arena, struct point, count);
-        for (uint32_t i = 0; i < count; i++) {
-            inner[i] = point[i];
-            inner[i].env = NULL;
-            for (uint32_t k = 0; k < expr->count; k++)
-                if (is_bound(expr->arg[k], point[i].env))
-                    inner[i].env =
-                        env_index(b, inner[i].env, expr->let->index[k], eval_index(b, expr->arg[k], &point[i]));
-        }
-        reduce_lets_ahead(b, expr->let->value, count, inner);
+        uint32_t known = 0;
+        for (uint32_t k = 0; k < expr->count; k++)
+            known |= (uint32_t)is_bound(expr->arg[k], point->env) << k;
+        reduce_lets_ahead(b, expr->let->value, count, let_points(b, expr, known, count, point));
     } else {
         uint32_t sure = expr->op == KX_WHERE || expr->op == KX_LAND || expr->op == KX_LOR ? 1 : expr->count;
         for (uint32_t i = 0; i < sure; i++)

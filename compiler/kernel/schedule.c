@@ -48,7 +48,7 @@ static bool stores_everywhere(const struct survey *s, const struct kstatement *c
 {
     uint32_t dims = 0;
     for (uint32_t d = 0; d < s->dims; d++)
-        dims += !s->dim[d].window && d != s->tree_dim;
+        dims += survey_is_index(s, d);
     for (uint32_t i = 0; i < stores; i++)
         if (store[i]->rank != dims)
             return false;
@@ -109,7 +109,7 @@ static void plan_kernel(struct arena *arena, struct kernel *kernel, const struct
         for (uint32_t d = 0; d < s->dims; d++) {
             bool lane = (int)d == lane_dim && !tree_lanes;
             int mine = s->gathered >> d & 1 ? 0 : lane ? (streams ? 4 : 1) : s->dim[d].tile == 1 ? 2 : 3;
-            if (!blocks && !s->dim[d].window && d != s->tree_dim && mine == place)
+            if (!blocks && survey_is_index(s, d) && mine == place)
                 plan->order[plan->count++] = d;
         }
     schedule_slices(s, lane_dim, target, store, stores, plan->order, plan->count, out);
@@ -120,7 +120,7 @@ static void plan_kernel(struct arena *arena, struct kernel *kernel, const struct
     plan->to_split = independent && !blocks;
     plan->lanes = target->lanes;
     for (uint32_t d = 0; d < s->dims; d++)
-        if (!s->dim[d].window && d != s->tree_dim && s->dim[d].tile > 1)
+        if (survey_is_index(s, d) && s->dim[d].tile > 1)
             vec_push(arena, &out->tile, (struct ktile){s->dim[d].name, s->dim[d].tile});
     if (s->heaviest > 1 && !blocks)
         for (size_t i = 0; i < kernel->buffers.count; i++)

@@ -5,11 +5,6 @@
 
 enum { SCRATCH_BYTES = 1 << 19, GROUP_BYTES = KERNEL_TREE_GROUP * sizeof(float) };
 
-static bool is_blocked(const struct survey *s, uint32_t d)
-{
-    return !s->dim[d].window && d != s->tree_dim;
-}
-
 static int64_t blocks_along(const struct dim *dim)
 {
     return (dim->extent + dim->block - 1) / dim->block;
@@ -22,7 +17,7 @@ static double block_cost(const struct survey *s, const struct ktarget *target, i
     bool whole = true;
     for (uint32_t d = s->dims; d-- > 0;) {
         const struct dim *dim = &s->dim[d];
-        if (!is_blocked(s, d))
+        if (!survey_is_index(s, d))
             continue;
         elements *= dim->block;
         blocks *= blocks_along(dim);
@@ -38,17 +33,15 @@ static double block_cost(const struct survey *s, const struct ktarget *target, i
     double groups = (double)(s->tree_extent + KERNEL_TREE_GROUP - 1) / KERNEL_TREE_GROUP;
     double sums = (double)(elements * s->heaviest) * KERNEL_TREE_GROUP / target->lanes;
     double ends = (double)(rows * ((run + target->lanes - 1) / target->lanes)) * 50;
-    double block = (sums + (double)bytes / 16) * groups + ends + 100, shares = 0;
-    for (int64_t threads = 1; threads <= 8; threads *= 2)
-        shares += (double)((blocks + threads - 1) / threads * threads);
-    return block * shares;
+    double block = (sums + (double)bytes / 16) * groups + ends + 100;
+    return block * (double)split_shares(blocks, 8);
 }
 
 /* Sizes along one dim after the other: the tile, twice and four times as much and so on, the extent; in equal parts. */
 static void try_blocks(struct survey *s, const struct ktarget *target, int64_t levels, uint32_t d, double *best,
                        int64_t *best_block)
 {
-    while (d < s->dims && !is_blocked(s, d))
+    while (d < s->dims && !survey_is_index(s, d))
         d++;
     if (d == s->dims) {
         double cost = block_cost(s, target, levels);
@@ -80,14 +73,14 @@ void schedule_blocks(struct survey *s, const struct ktarget *target, bool parall
     double best = -1;
     try_blocks(s, target, levels, 0, &best, block);
     for (uint32_t d = 0; d < s->dims; d++)
-        if (is_blocked(s, d) && block[d] < s->dim[d].extent) {
+        if (survey_is_index(s, d) && block[d] < s->dim[d].extent) {
             vec_push(s->arena, &out->block, (struct ktile){s->dim[d].name, block[d]});
             if (parallel)
                 vec_push(s->arena, &out->parallel, s->dim[d].name);
         }
     if (out->block.count == 0) /* a single one */
         for (uint32_t d = 0; d < s->dims && out->block.count == 0; d++)
-            if (is_blocked(s, d))
+            if (survey_is_index(s, d))
                 vec_push(s->arena, &out->block, (struct ktile){s->dim[d].name, s->dim[d].extent});
     /* loops over tiles: what slides innermost, around it the dim with the smallest tile, whose data take least room */
     uint32_t placed = 0;
@@ -95,7 +88,7 @@ void schedule_blocks(struct survey *s, const struct ktarget *target, bool parall
         int next = -1;
         for (uint32_t d = 0; d < s->dims; d++) {
             uint32_t slides = s->slides >> d & 1;
-            if (!is_blocked(s, d) || placed >> d & 1)
+            if (!survey_is_index(s, d) || placed >> d & 1)
                 continue;
             if (next < 0 || slides < (s->slides >> next & 1) ||
                 (slides == (s->slides >> next & 1) && s->dim[d].tile > s->dim[next].tile && !slides))

@@ -68,14 +68,6 @@ static int64_t bounded(int64_t value)
     return value > MOST_CODE ? MOST_CODE + 1 : value;
 }
 
-static bool is_unrolled(const struct kschedule *schedule, const struct kindex *index)
-{
-    for (size_t i = 0; i < schedule->unroll.count && !index->bound; i++)
-        if (strcmp(schedule->unroll.at[i], index->name) == 0)
-            return true;
-    return false;
-}
-
 /* Operators of one point, those of a let once, those of a sum as often as it is unrolled; at most MOST_CODE + 1. */
 static int64_t operators(struct survey *s, const struct kexpr *expr)
 {
@@ -90,7 +82,7 @@ static int64_t operators(struct survey *s, const struct kexpr *expr)
         const struct kreduce *r = expr->reduce;
         int64_t times = 1, inside = 0;
         for (uint32_t i = 0; i < r->indices; i++)
-            if (is_unrolled(&s->kernel->schedule, r->index[i]))
+            if (loops_unrolls(&s->kernel->schedule, r->index[i]))
                 times = bounded(times * bounded(r->index[i]->extent));
         for (int i = 0; i < 2; i++)
             inside += r->term[i] ? operators(s, r->term[i]) : 0;
@@ -108,10 +100,8 @@ static int64_t points(const struct kschedule *schedule, const struct kstatement 
     int64_t count = 1;
     for (uint32_t d = 0; d < store->rank; d++) {
         const struct kindex *index = store->index[d];
-        int64_t tile = 1;
-        for (size_t i = 0; i < schedule->tile.count; i++)
-            if (strcmp(schedule->tile.at[i].index, index->name) == 0)
-                tile = schedule->tile.at[i].size < index->extent ? schedule->tile.at[i].size : index->extent;
+        int64_t tile = loops_size_named(schedule->tile.at, schedule->tile.count, index->name, 1);
+        tile = tile < index->extent ? tile : index->extent;
         if (schedule->lanes && strcmp(schedule->lanes, index->name) == 0)
             tile = (tile + lanes - 1) / lanes;
         count = bounded(count * bounded(tile));

@@ -50,6 +50,8 @@ struct survey {
     uint32_t tree_dim;
 };
 
+/* Whether dim d is an index of the stores: neither a window's, nor the batch of a sum over it. */
+bool survey_is_index(const struct survey *s, uint32_t d);
 /* Of a kernel with a sum over the batch: vectors of examples, each at a place of its own, that a tile, or a block,
  * reads at one position of its sum. Dims that slide along with the position count once. */
 int64_t survey_lines(const struct survey *s, bool block);
@@ -80,6 +82,10 @@ void schedule_elementwise_tile(struct survey *s, int lane_dim, const struct ktar
 void schedule_limit_code(struct survey *s, int lane_dim, const struct ktarget *target);
 
 /* ---- schedule_split.c ---- */
+
+/* What `count` equal pieces of work cost 1, 2, 4, ... threads, up to `most`, together: the threads times the pieces of
+ * the busiest one. */
+int64_t split_shares(int64_t count, int64_t most);
 
 /* Which part of a variable lies in which thread's cache: the threads own parts along a dimension of it. */
 struct owner {

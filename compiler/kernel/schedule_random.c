@@ -24,7 +24,7 @@ void kernel_schedule_random(struct kprogram *program, const struct ktarget *targ
         struct kschedule *out = &kernel->schedule;
         uint32_t names = 0, name[MAX_DIMS];
         for (uint32_t d = 0; d < s->dims; d++)
-            if (!s->dim[d].window && d != s->tree_dim)
+            if (survey_is_index(s, d))
                 name[names++] = d;
         uint64_t lanes = next_random(&seed) % (names + 3);
         if (lanes < names && target->lanes > 1)

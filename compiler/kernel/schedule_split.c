@@ -12,6 +12,14 @@ struct split {
     uint32_t dims, dim[MAX_DIMS];
 };
 
+int64_t split_shares(int64_t count, int64_t most)
+{
+    int64_t shares = 0;
+    for (int64_t threads = 1; threads <= most; threads *= 2)
+        shares += (count + threads - 1) / threads * threads;
+    return shares;
+}
+
 static int64_t tiles_of(const struct dim *dim)
 {
     return (dim->extent + dim->tile - 1) / dim->tile;
@@ -131,7 +139,7 @@ static double split_cost(const struct survey *s, const struct split *split, int6
     uint32_t all = 0;
     for (uint32_t d = 0; d < s->dims; d++) {
         touched[d] = 1;
-        cycles *= s->dim[d].window || d == s->tree_dim ? 1 : (double)s->dim[d].extent;
+        cycles *= survey_is_index(s, d) ? (double)s->dim[d].extent : 1;
     }
     for (uint32_t i = 0; i < split->dims; i++)
         all |= 1u << split->dim[i];

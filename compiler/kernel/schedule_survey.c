@@ -299,6 +299,11 @@ static void look_at_store(struct survey *s, const struct kstatement *store)
         add_access(s, store->buffer2, dims, dims, all, store->rank, 1, true, 0);
 }
 
+bool survey_is_index(const struct survey *s, uint32_t d)
+{
+    return !s->dim[d].window && d != s->tree_dim;
+}
+
 bool survey_turns(const struct access *a, uint32_t lanes)
 {
     return a->along && a->buffer->type == KT_F32 && lanes >= 4 &&
@@ -326,10 +331,8 @@ void survey_unroll_windows(struct survey *s, const struct kexpr *expr, struct ks
         const struct kreduce *r = expr->reduce;
         for (uint32_t i = 0; is_window(r) && i < r->indices; i++) {
             int d = find_dim(s, r->index[i]->name);
-            bool known = d >= 0 && s->dim[d].tile < s->dim[d].extent; /* not wanted, that is */
-            for (size_t k = 0; k < out->unroll.count; k++)
-                known |= strcmp(out->unroll.at[k], r->index[i]->name) == 0;
-            if (!known)
+            bool wanted = d < 0 || s->dim[d].tile >= s->dim[d].extent;
+            if (wanted && !loops_lists(out->unroll.at, out->unroll.count, r->index[i]->name))
                 vec_push(s->arena, &out->unroll, r->index[i]->name);
         }
         for (int i = 0; i < 2; i++)

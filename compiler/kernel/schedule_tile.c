@@ -90,19 +90,25 @@ static bool fits_turned(const struct survey *s, uint32_t lane_dim, uint32_t widt
     return true;
 }
 
-/* A tile of lanes must not straddle the panels of a layout (k/48, m, k%48). */
+/* How many of the lanes lie side by side, where what is touched has panels of a layout (k/48, m, k%48); 0: it has not,
+ * or the lanes run through something else. */
+static int64_t panel_of(const struct access *a, uint32_t lane_dim)
+{
+    const struct klayout *layout = &a->buffer->layout;
+    for (uint32_t k = 0; k < layout->count && a->step[lane_dim] == 1; k++)
+        if (layout->digit[k].stride == 1 && layout->digit[k].mod)
+            return layout->digit[k].mod;
+    return 0;
+}
+
+/* A tile of lanes must not straddle panels. */
 static bool fits_panels(const struct survey *s, uint32_t lane_dim)
 {
+    int64_t tile = s->dim[lane_dim].tile;
     for (uint32_t i = 0; i < s->accesses; i++) {
-        const struct access *a = &s->access[i];
-        if (a->step[lane_dim] != 1)
-            continue;
-        for (uint32_t k = 0; k < a->buffer->layout.count; k++) {
-            const struct kdigit *g = &a->buffer->layout.digit[k];
-            if (g->stride == 1 && g->div <= 1 && g->mod && g->mod % s->dim[lane_dim].tile &&
-                s->dim[lane_dim].tile % g->mod)
-                return false;
-        }
+        int64_t panel = panel_of(&s->access[i], lane_dim);
+        if (panel && panel % tile && tile % panel)
+            return false;
     }
     return true;
 }
@@ -111,12 +117,9 @@ static bool fits_panels(const struct survey *s, uint32_t lane_dim)
 static bool inside_panels(const struct survey *s, uint32_t lane_dim)
 {
     for (uint32_t i = 0; i < s->accesses; i++) {
-        const struct access *a = &s->access[i];
-        for (uint32_t k = 0; k < a->buffer->layout.count; k++) {
-            const struct kdigit *g = &a->buffer->layout.digit[k];
-            if (a->step[lane_dim] == 1 && g->stride == 1 && g->mod && s->dim[lane_dim].tile > g->mod)
-                return false;
-        }
+        int64_t panel = panel_of(&s->access[i], lane_dim);
+        if (panel && s->dim[lane_dim].tile > panel)
+            return false;
     }
     return true;
 }
@@ -135,10 +138,7 @@ static int64_t cut_code(const struct survey *s)
 /* What a few numbers of threads lose because tiles are too few to share out evenly, as a factor. */
 static double unevenness(int64_t tiles)
 {
-    int64_t shares = 0;
-    for (int64_t threads = 1; threads <= 4; threads *= 2)
-        shares += (tiles + threads - 1) / threads * threads;
-    return (double)shares / (double)(3 * tiles);
+    return (double)split_shares(tiles, 4) / (double)(3 * tiles);
 }
 
 static double tile_cost(struct survey *s, int lane_dim, const struct ktarget *target)
@@ -252,15 +252,14 @@ static bool loads_across_panels(const struct survey *s, uint32_t lane_dim, int64
     bool across = false;
     for (uint32_t i = 0; i < s->accesses; i++) {
         const struct access *a = &s->access[i];
-        const struct klayout *layout = &a->buffer->layout;
         if (a->store || a->weight != s->heaviest)
             continue;
-        if (a->step[lane_dim] == 0 && layout->elements * (int64_t)sizeof(float) > cache)
+        if (a->step[lane_dim] == 0 && a->buffer->layout.elements * (int64_t)sizeof(float) > cache)
             return false;
         if (a->step[lane_dim] != 1)
             continue;
-        const struct kdigit *lanes = &layout->digit[layout->count - 1];
-        if (!lanes->mod || lanes->mod >= s->dim[lane_dim].tile)
+        int64_t panel = panel_of(a, lane_dim);
+        if (!panel || panel >= s->dim[lane_dim].tile)
             return false;
         across = true;
     }
@@ -318,12 +317,10 @@ void schedule_tile(struct survey *s, int lane_dim, const struct ktarget *target)
 static int64_t narrow_panel(const struct survey *s, uint32_t lane_dim, uint32_t lanes)
 {
     int64_t panel = 0;
-    for (uint32_t i = 0; i < s->accesses; i++)
-        for (uint32_t k = 0; k < s->access[i].buffer->layout.count; k++) {
-            const struct kdigit *g = &s->access[i].buffer->layout.digit[k];
-            if (s->access[i].store && s->access[i].step[lane_dim] == 1 && g->stride == 1 && g->mod > panel)
-                panel = g->mod;
-        }
+    for (uint32_t i = 0; i < s->accesses; i++) {
+        int64_t stored = s->access[i].store ? panel_of(&s->access[i], lane_dim) : 0;
+        panel = stored > panel ? stored : panel;
+    }
     return panel % lanes || panel > WIDEST_PANEL * lanes ? 0 : panel;
 }
 
