@@ -271,7 +271,7 @@ void loops_accumulate_products(struct builder *b, const struct kreduce *r, const
 /* Whether a term, condition or start of the reduction may differ from lane to lane. */
 bool loops_term_is_wide(struct builder *b, const struct kreduce *r, const struct point *point);
 
-/* ---- loops.c ---- */
+/* ---- loops_tile.c ---- */
 /* All stores of a nest at one point; `bound` in the order of the first store's indices. */
 void loops_store_point(struct builder *b, const struct kstatement *const *store, uint32_t stores,
                        const struct point *point, const struct tile_index *bound);
