@@ -121,18 +121,34 @@ int64_t bias_flops(const struct node *node, int64_t examples)
 
 /* ---- reference ---- */
 
+void reference_linear(const struct reference_tensor *x, const struct reference_tensor *w,
+                      const struct reference_tensor *start, struct reference_tensor *y)
+{
+    int64_t examples = x->dim[0], width = x->dim[1], features = w->dim[0];
+    for (int64_t m = 0; m < examples; m++)
+        for (int64_t n = 0; n < features; n++) {
+            double sum = start ? start->data[n] : 0;
+            for (int64_t k = 0; k < width; k++)
+                sum += w->data[n * width + k] * x->data[m * width + k];
+            y->data[m * features + n] = sum;
+        }
+}
+
+void reference_linear_dw(const struct reference_tensor *dy, const struct reference_tensor *x,
+                         struct reference_tensor *dw)
+{
+    int64_t examples = dy->dim[0], features = dy->dim[1], width = x->dim[1];
+    for (int64_t m = 0; m < examples; m++)
+        for (int64_t n = 0; n < features; n++)
+            for (int64_t k = 0; k < width; k++)
+                dw->data[n * width + k] += dy->data[m * features + n] * x->data[m * width + k];
+}
+
 void linear_reference(const struct node *node, const struct reference_tensor *const *in,
                       struct reference_tensor *const *out, const struct reference_scalars *scalars)
 {
     (void)scalars;
-    int64_t examples = in[0]->dim[0], width = in[0]->dim[1], features = in[1]->dim[0];
-    for (int64_t m = 0; m < examples; m++)
-        for (int64_t n = 0; n < features; n++) {
-            double sum = node->inputs > 2 ? in[2]->data[n] : 0;
-            for (int64_t k = 0; k < width; k++)
-                sum += in[1]->data[n * width + k] * in[0]->data[m * width + k];
-            out[0]->data[m * features + n] = sum;
-        }
+    reference_linear(in[0], in[1], node->inputs > 2 ? in[2] : NULL, out[0]);
 }
 
 void linear_dx_reference(const struct node *node, const struct reference_tensor *const *in,
@@ -151,12 +167,8 @@ void linear_dw_reference(const struct node *node, const struct reference_tensor 
                          struct reference_tensor *const *out, const struct reference_scalars *scalars)
 {
     (void)node, (void)scalars;
-    int64_t examples = in[0]->dim[0], features = in[0]->dim[1], width = in[1]->dim[1];
     memset(out[0]->data, 0, (size_t)out[0]->elements * sizeof(double));
-    for (int64_t m = 0; m < examples; m++)
-        for (int64_t n = 0; n < features; n++)
-            for (int64_t k = 0; k < width; k++)
-                out[0]->data[n * width + k] += in[0]->data[m * features + n] * in[1]->data[m * width + k];
+    reference_linear_dw(in[0], in[1], out[0]);
 }
 
 void linear_db_reference(const struct node *node, const struct reference_tensor *const *in,

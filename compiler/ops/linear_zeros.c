@@ -158,28 +158,18 @@ void linear_zeros_reference(const struct node *node, const struct reference_tens
                             struct reference_tensor *const *out, const struct reference_scalars *scalars)
 {
     (void)scalars;
-    int64_t examples = in[0]->dim[0], width = in[0]->dim[1], features = in[2]->dim[0];
-    for (int64_t m = 0; m < examples; m++)
-        for (int64_t n = 0; n < features; n++) {
-            double sum = node->inputs > 3 ? in[3]->data[n] : 0;
-            for (int64_t k = 0; k < width; k++)
-                sum += in[2]->data[n * width + k] * in[0]->data[m * width + k];
-            out[0]->data[m * features + n] = sum;
-        }
+    reference_linear(in[0], in[2], node->inputs > 3 ? in[3] : NULL, out[0]);
 }
 
 void linear_zeros_dw_reference(const struct node *node, const struct reference_tensor *const *in,
                                struct reference_tensor *const *out, const struct reference_scalars *scalars)
 {
     (void)scalars;
-    int64_t examples = in[0]->dim[0], features = in[0]->dim[1], width = in[1]->dim[1];
+    int64_t features = in[0]->dim[1], width = in[1]->dim[1];
     for (int64_t n = 0; n < features; n++)
-        for (int64_t k = 0; k < width; k++) {
-            double sum = node->inputs > 3 ? node_float(node, "shift") * in[3]->data[n] : 0;
-            for (int64_t m = 0; m < examples; m++)
-                sum += in[0]->data[m * features + n] * in[1]->data[m * width + k];
-            out[0]->data[n * width + k] = sum;
-        }
+        for (int64_t k = 0; k < width; k++)
+            out[0]->data[n * width + k] = node->inputs > 3 ? node_float(node, "shift") * in[3]->data[n] : 0;
+    reference_linear_dw(in[0], in[1], out[0]);
 }
 
 void linear_offset_reference(const struct node *node, const struct reference_tensor *const *in,

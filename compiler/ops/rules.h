@@ -66,6 +66,14 @@ int64_t window_positions(int64_t extent, int64_t kernel, int64_t stride, int64_t
 /* The value is a max_pool2d's positions, and they fit into a byte. */
 bool max_pool2d_small(const struct value *value);
 
+/* ---- references of fully connected layers, with all inputs ---- */
+/* y[m, n] = start[n] + sum over k of w[n, k] x[m, k]; start may be NULL: 0. */
+void reference_linear(const struct reference_tensor *x, const struct reference_tensor *w,
+                      const struct reference_tensor *start, struct reference_tensor *y);
+/* dw[n, k] += sum over m of dy[m, n] x[m, k] */
+void reference_linear_dw(const struct reference_tensor *dy, const struct reference_tensor *x,
+                         struct reference_tensor *dw);
+
 /* ---- gradients ---- */
 /* Appends op(a, b) (b may be NULL) without a type; types follow from finish_node once attributes are set. */
 struct node *grad_node(struct gradient_context *g, const struct node *of, const char *op, struct value *a,
