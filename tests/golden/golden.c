@@ -51,6 +51,33 @@ char *golden_beside(struct arena *arena, const char *path, const char *suffix)
     return arena_printf(arena, "%.*s%s", (int)(dot - path), path, suffix);
 }
 
+static const char *next_line(const char *p)
+{
+    const char *end = strchr(p, '\n');
+    return end ? end + 1 : p + strlen(p);
+}
+
+/* The lines that differ, between those that agree at the start and at the end. */
+static void show_difference(const char *path, const char *expected, const char *actual)
+{
+    fprintf(stderr, "\n%s:\n", path);
+    while (*expected && *actual) {
+        size_t n = (size_t)(next_line(expected) - expected);
+        if (strncmp(expected, actual, n) != 0)
+            break;
+        expected += n;
+        actual += n;
+    }
+    size_t e = strlen(expected), a = strlen(actual), same = 0;
+    while (same < e && same < a && expected[e - 1 - same] == actual[a - 1 - same])
+        same++;
+    const char *e_end = expected + e - same, *a_end = actual + a - same;
+    for (const char *p = expected; p < e_end; p = next_line(p))
+        fprintf(stderr, "-%.*s", (int)(next_line(p) - p), p);
+    for (const char *p = actual; p < a_end; p = next_line(p))
+        fprintf(stderr, "+%.*s", (int)(next_line(p) - p), p);
+}
+
 bool golden_same(struct arena *arena, const char *path, const char *actual)
 {
     const char *expected = golden_read(arena, path, NULL);
@@ -66,7 +93,7 @@ bool golden_same(struct arena *arena, const char *path, const char *actual)
         }
         return true;
     }
-    fprintf(stderr, "\n--- %s\n%s--- but it was\n%s---\n", path, expected ? expected : "", actual);
+    show_difference(path, expected ? expected : "", actual);
     return false;
 }
 

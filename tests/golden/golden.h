@@ -28,7 +28,7 @@ char *golden_read(struct arena *arena, const char *path, size_t *out_length);
 char **golden_list(struct arena *arena, const char *folder, const char *suffix, size_t *out_count);
 /* `path` with its suffix replaced. */
 char *golden_beside(struct arena *arena, const char *path, const char *suffix);
-/* False, with both texts on stderr, when `path` does not hold `actual`. An empty text stands for no file. */
+/* False, with the lines that differ on stderr, when `path` does not hold `actual`. An empty text stands for no file. */
 bool golden_same(struct arena *arena, const char *path, const char *actual);
 /* The rest of the line of the comment "# KEY: rest" number `index` in the text, NULL when there are fewer. */
 char *golden_note(struct arena *arena, const char *text, const char *key, size_t index);

@@ -1,36 +1,27 @@
 /* The tree, its printed form, values given on the command line, and limits. */
+#include "golden.h"
 #include "suites.h"
 #include "test_lang.h"
 
 #include <locale.h>
 #include <string.h>
 
-void bench_begin(struct bench *b)
+/* Drops what was there before. */
+static void restart(struct scratch *s)
 {
-    arena_deinit(&b->arena);
-    arena_init(&b->arena, NULL);
-    source_map_init(&b->map, &b->arena);
-    diag_init(&b->diags, &b->arena, &b->map);
-    interner_init(&b->names, &b->arena);
+    arena_deinit(&s->arena);
+    scratch_init(s);
 }
 
-static struct ast_file *bench_parse(struct bench *b, const char *text)
+static struct ast_file *parse(struct scratch *b, const char *text)
 {
-    bench_begin(b);
+    restart(b);
     /* A copy in the arena: callers pass texts that were printed there, or on the stack. */
     uint32_t file = source_add(&b->map, "test.net", arena_strdup(&b->arena, text), strlen(text));
     return lang_parse(&b->arena, &b->diags, &b->names, file);
 }
 
-const char *bench_messages(struct bench *b)
-{
-    struct text out;
-    text_init(&out, &b->arena);
-    diag_render(&b->diags, &out);
-    return text_string(&out);
-}
-
-const char *bench_print(struct bench *b, const struct ast_file *ast)
+static const char *print(struct scratch *b, const struct ast_file *ast)
 {
     struct text out;
     text_init(&out, &b->arena);
@@ -38,27 +29,40 @@ const char *bench_print(struct bench *b, const struct ast_file *ast)
     return text_string(&out);
 }
 
-static struct ast_file *load(struct bench *b, const char *path)
+static struct ast_file *load(struct scratch *b, const char *path)
 {
     const char *error;
-    bench_begin(b);
+    restart(b);
     uint32_t file = source_load(&b->map, path, &error);
     CU_ASSERT_FATAL(file > 0);
     struct ast_file *ast = lang_parse(&b->arena, &b->diags, &b->names, file);
     if (!ast)
-        fputs(bench_messages(b), stderr);
+        fputs(scratch_messages(b), stderr);
     CU_ASSERT_PTR_NOT_NULL_FATAL(ast);
     return ast;
 }
 
+/* Each cases/NAME.net gives exactly the messages of NAME.err. */
+static void run_case(struct scratch *s, const char *path)
+{
+    struct ast_file *ast = lang_parse(&s->arena, &s->diags, &s->names, golden_source(&s->map, &s->arena, path));
+    CU_ASSERT_EQUAL(ast == NULL, s->diags.errors > 0);
+    CU_ASSERT_TRUE(golden_same(&s->arena, golden_beside(&s->arena, path, ".err"), scratch_messages(s)));
+}
+
+static void test_messages(void)
+{
+    golden_each(XENT_SOURCE_DIR "/tests/lang/cases", ".net", 40, run_case);
+}
+
 static void check_round_trip(const char *path)
 {
-    struct bench one = {0}, two = {0};
-    bench_begin(&one);
-    const char *once = bench_print(&one, load(&one, path));
-    struct ast_file *again = bench_parse(&two, once);
+    struct scratch one = {0}, two = {0};
+    restart(&one);
+    const char *once = print(&one, load(&one, path));
+    struct ast_file *again = parse(&two, once);
     CU_ASSERT_PTR_NOT_NULL_FATAL(again);
-    CU_ASSERT_STRING_EQUAL(bench_print(&two, again), once);
+    CU_ASSERT_STRING_EQUAL(print(&two, again), once);
     arena_deinit(&one.arena);
     arena_deinit(&two.arena);
 }
@@ -71,7 +75,7 @@ static void test_examples_round_trip(void)
 
 static void test_example_tree(void)
 {
-    struct bench b = {0};
+    struct scratch b = {0};
     struct ast_file *ast = load(&b, XENT_SOURCE_DIR "/examples/lenet.net");
     const struct ast_model *m = ast->model;
     CU_ASSERT_STRING_EQUAL(m->name, "lenet");
@@ -111,39 +115,39 @@ static void test_canonical_form(void)
         "model m{input data:f32[3]target train:prob[2] # a comment\r\n"
         "long_name=(data|>linear(2,)as enc)|>relu()\n m=long_name as_is=f(input=[1,[2.50,-3,],[]],as=(m),loss=false)\n"
         "output m loss g(f(1)as k)|>h(train) metric q()}";
-    struct bench b = {0};
-    struct ast_file *ast = bench_parse(&b, text);
+    struct scratch b = {0};
+    struct ast_file *ast = parse(&b, text);
     if (!ast)
-        fputs(bench_messages(&b), stderr);
+        fputs(scratch_messages(&b), stderr);
     CU_ASSERT_PTR_NOT_NULL_FATAL(ast);
-    CU_ASSERT_STRING_EQUAL(bench_print(&b, ast), "net 1\n\n"
-                                                 "model m {\n"
-                                                 "    input  data  : f32[3]\n"
-                                                 "    target train : prob[2]\n\n"
-                                                 "    long_name = data |> linear(2) as enc |> relu\n"
-                                                 "    m         = long_name\n"
-                                                 "    as_is     = f(input = [1, [2.50, -3], []], as = m, "
-                                                 "loss = false)\n"
-                                                 "\n"
-                                                 "    output m\n"
-                                                 "    loss   g(f(1) as k) |> h(train)\n"
-                                                 "    metric q()\n"
-                                                 "}\n\n"
-                                                 "train {\n"
-                                                 "    batch = 1_000\n"
-                                                 "    lr    = -0.5\n"
-                                                 "    p     = \"a\\\"\\\\\\n\\tb\"\n"
-                                                 "    as    = true\n"
-                                                 "}\n");
+    CU_ASSERT_STRING_EQUAL(print(&b, ast), "net 1\n\n"
+                                           "model m {\n"
+                                           "    input  data  : f32[3]\n"
+                                           "    target train : prob[2]\n\n"
+                                           "    long_name = data |> linear(2) as enc |> relu\n"
+                                           "    m         = long_name\n"
+                                           "    as_is     = f(input = [1, [2.50, -3], []], as = m, "
+                                           "loss = false)\n"
+                                           "\n"
+                                           "    output m\n"
+                                           "    loss   g(f(1) as k) |> h(train)\n"
+                                           "    metric q()\n"
+                                           "}\n\n"
+                                           "train {\n"
+                                           "    batch = 1_000\n"
+                                           "    lr    = -0.5\n"
+                                           "    p     = \"a\\\"\\\\\\n\\tb\"\n"
+                                           "    as    = true\n"
+                                           "}\n");
     CU_ASSERT_STRING_EQUAL(ast->train->settings[2].value->string, "a\"\\\n\tb");
     CU_ASSERT_EQUAL(ast->train->settings[0].value->number.integer, 1000);
     arena_deinit(&b.arena);
 }
 
-static const char *value_of(struct bench *b, const char *text, enum ast_expr_kind *out_kind)
+static const char *value_of(struct scratch *b, const char *text, enum ast_expr_kind *out_kind)
 {
     struct text out;
-    bench_begin(b);
+    restart(b);
     struct ast_expr *e =
         lang_parse_value(&b->arena, &b->diags, &b->names, source_add(&b->map, "--set", text, strlen(text)));
     if (!e) {
@@ -182,7 +186,7 @@ static void test_values(void)
         {"\"\"", AST_STRING, "\"\""},
         {"64x", AST_STRING, "\"64x\""},
     };
-    struct bench b = {0};
+    struct scratch b = {0};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         enum ast_expr_kind kind = AST_CALL;
         const char *printed = value_of(&b, cases[i].text, &kind);
@@ -198,7 +202,7 @@ static void test_values(void)
     arena_deinit(&b.arena);
 }
 
-static struct ast_file *parse_repeated(struct bench *b, const char *head, const char *part, size_t times,
+static struct ast_file *parse_repeated(struct scratch *b, const char *head, const char *part, size_t times,
                                        const char *tail)
 {
     struct text t;
@@ -209,7 +213,7 @@ static struct ast_file *parse_repeated(struct bench *b, const char *head, const 
     for (size_t i = 0; i < times; i++)
         text_add(&t, part);
     text_add(&t, tail);
-    struct ast_file *ast = bench_parse(b, text_string(&t));
+    struct ast_file *ast = parse(b, text_string(&t));
     arena_deinit(&arena);
     return ast;
 }
@@ -218,11 +222,11 @@ static struct ast_file *parse_repeated(struct bench *b, const char *head, const 
 
 static void check_refused(const char *head, const char *part, const char *tail, const char *message)
 {
-    struct bench b = {0};
+    struct scratch b = {0};
     CU_ASSERT_PTR_NULL(parse_repeated(&b, head, part, 200000, tail));
     CU_ASSERT_EQUAL(b.diags.errors, 1);
-    CU_ASSERT_PTR_NOT_NULL(strstr(bench_messages(&b), message));
-    CU_ASSERT(strlen(bench_messages(&b)) < 1000);
+    CU_ASSERT_PTR_NOT_NULL(strstr(scratch_messages(&b), message));
+    CU_ASSERT(strlen(scratch_messages(&b)) < 1000);
     arena_deinit(&b.arena);
 }
 
@@ -233,20 +237,20 @@ static void test_depth(void)
     check_refused(MODEL, "f(a = ", "", "brackets are nested more than 256 levels deep");
     check_refused(MODEL "x", " |> f", " }", "the expression is more than 1000 levels deep");
     check_refused("", "{", "", "a .net file begins with \"net 1\"");
-    struct bench b = {0};
+    struct scratch b = {0};
     struct ast_file *ast = parse_repeated(&b, MODEL "x", " |> f", 999, " }");
     CU_ASSERT_PTR_NOT_NULL_FATAL(ast);
     CU_ASSERT_EQUAL(ast->model->items[1].expr->depth, LANG_MAX_DEPTH);
-    CU_ASSERT_PTR_NOT_NULL(bench_print(&b, ast));
+    CU_ASSERT_PTR_NOT_NULL(print(&b, ast));
     CU_ASSERT_PTR_NULL(parse_repeated(&b, MODEL "x", " |> f", 1000, " }"));
     arena_deinit(&b.arena);
 }
 
 static void test_many_errors(void)
 {
-    struct bench b = {0};
+    struct scratch b = {0};
     CU_ASSERT_PTR_NULL(parse_repeated(&b, "net 1 model m {", " a = |> b", 100000, "}"));
-    CU_ASSERT_PTR_NOT_NULL(strstr(bench_messages(&b), "\nmore errors\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(scratch_messages(&b), "\nmore errors\n"));
     CU_ASSERT(b.arena.bytes < 16 << 20);
     CU_ASSERT_PTR_NULL(parse_repeated(&b, "net 1 model m {", " a = 1", 22, "}"));
     CU_ASSERT_EQUAL(b.diags.errors, 21);
@@ -255,8 +259,8 @@ static void test_many_errors(void)
 
 static void test_numbers(void)
 {
-    struct bench b = {0};
-    struct ast_file *ast = bench_parse(&b, "net 1 model m { a = f(1_0.2_5e-1, 9223372036854775807, 007, -0, 1e3) }");
+    struct scratch b = {0};
+    struct ast_file *ast = parse(&b, "net 1 model m { a = f(1_0.2_5e-1, 9223372036854775807, 007, -0, 1e3) }");
     CU_ASSERT_PTR_NOT_NULL_FATAL(ast);
     const struct ast_arg *args = ast->model->items[0].expr->call->args;
     CU_ASSERT_EQUAL(args[0].value->number.value, 1.025);
@@ -281,7 +285,7 @@ int main(void)
     CU_add_test(s, "numbers", test_numbers);
     CU_add_test(s, "depth is limited", test_depth);
     CU_add_test(s, "errors are limited", test_many_errors);
-    add_message_tests(s);
+    CU_add_test(s, "messages", test_messages);
     add_failure_tests(s);
     return suites_run();
 }
