@@ -6,15 +6,6 @@
 
 #include <string.h>
 
-static bool begin(struct parse_context *ctx)
-{
-    struct span where;
-    const char *wrong = source_check(ctx->diags->map, ctx->file, &where);
-    if (wrong)
-        diag_error(ctx->diags, where, "%s", wrong);
-    return !wrong;
-}
-
 static struct parse_context context(struct arena *arena, struct diag_list *diags, struct interner *names, uint32_t file)
 {
     return (struct parse_context){
@@ -25,7 +16,7 @@ struct ast_file *lang_parse(struct arena *arena, struct diag_list *diags, struct
 {
     size_t errors = diags->errors;
     struct parse_context ctx = context(arena, diags, names, file);
-    if (!begin(&ctx))
+    if (!diag_check_file(diags, file))
         return NULL;
     ctx.ast = ARENA_NEW(arena, struct ast_file);
     ctx.ast->file = file;
@@ -62,7 +53,7 @@ struct ast_expr *lang_parse_value(struct arena *arena, struct diag_list *diags, 
 {
     size_t errors = diags->errors;
     struct parse_context ctx = context(arena, diags, names, file);
-    if (!begin(&ctx))
+    if (!diag_check_file(diags, file))
         return NULL;
     struct ast_expr *string = as_bare_string(&ctx);
     if (string)

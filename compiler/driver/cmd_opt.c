@@ -18,15 +18,6 @@ struct opt {
     struct pass_context context;
 };
 
-static int wrong_text(struct opt *opt)
-{
-    struct text text;
-    text_init(&text, &opt->arena);
-    diag_render(&opt->diags, &text);
-    print_messages(text_string(&text));
-    return EXIT_WRONG;
-}
-
 /* Whether the text's first word, behind blanks and comments, is `graph`. */
 static bool is_graph(const char *text)
 {
@@ -45,17 +36,13 @@ static int load(struct opt *opt)
     uint32_t file = source_load(&opt->map, opt->options->arguments.at[0], &error);
     if (!file)
         return report("%s", error);
-    struct span where;
-    const char *wrong = source_check(&opt->map, file, &where);
-    if (wrong) {
-        diag_error(&opt->diags, where, "%s", wrong);
-        return wrong_text(opt);
-    }
+    if (!diag_check_file(&opt->diags, file))
+        return report_diagnostics(&opt->diags);
     if (is_graph(source_file(&opt->map, file)->text))
         opt->context.graph = graph_parse(&opt->arena, &opt->diags, op_set(), file);
     else
         opt->context.program = kernel_parse(&opt->arena, &opt->diags, file);
-    return opt->context.graph || opt->context.program ? EXIT_OK : wrong_text(opt);
+    return opt->context.graph || opt->context.program ? EXIT_OK : report_diagnostics(&opt->diags);
 }
 
 static int load_schedules(struct opt *opt)
@@ -65,7 +52,7 @@ static int load_schedules(struct opt *opt)
     if (!file)
         return report("%s", error);
     opt->context.schedules = kernel_schedules_parse(&opt->arena, &opt->diags, file);
-    return opt->context.schedules ? EXIT_OK : wrong_text(opt);
+    return opt->context.schedules ? EXIT_OK : report_diagnostics(&opt->diags);
 }
 
 /* The comma-separated list as passes. */
@@ -171,7 +158,7 @@ static int run(struct opt *opt)
     struct pass_hooks hooks = {opt, after_pass};
     if (!pass_run(&opt->context, passes, count, options->stop_after, &hooks) ||
         (options->schedules && !kernel_schedules_used(opt->context.schedules, &opt->diags)))
-        return wrong_text(opt);
+        return report_diagnostics(&opt->diags);
     struct text text;
     print_state(opt, &opt->context, &text);
     return options->print_after.count ? EXIT_OK : write_stage(options->output, text_string(&text), text.count);

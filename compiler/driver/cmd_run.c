@@ -30,15 +30,6 @@ struct run {
     struct program_data data;
 };
 
-static int wrong_text(struct run *run)
-{
-    struct text text;
-    text_init(&text, &run->arena);
-    diag_render(&run->diags, &text);
-    print_messages(text_string(&text));
-    return EXIT_WRONG;
-}
-
 static int load_program(struct run *run)
 {
     const char *error = NULL;
@@ -46,14 +37,9 @@ static int load_program(struct run *run)
     if (!file)
         return report("%s", error);
     run->file = file;
-    struct span where;
-    const char *wrong = source_check(&run->map, file, &where);
-    if (wrong)
-        diag_error(&run->diags, where, "%s", wrong);
-    else
-        run->program = kernel_parse(&run->arena, &run->diags, file);
+    run->program = kernel_parse(&run->arena, &run->diags, file);
     if (!run->program || !kernel_verify(run->program, &run->diags))
-        return wrong_text(run);
+        return report_diagnostics(&run->diags);
     return EXIT_OK;
 }
 
@@ -181,7 +167,7 @@ static int check_memory(struct run *run)
         return EXIT_OK;
     diag_error(&run->diags, memory_span(run), "%" PRId64 " bytes of memory are more than this machine has: %" PRId64,
                run->program->arena_bytes, pages * page);
-    return wrong_text(run);
+    return report_diagnostics(&run->diags);
 }
 
 static int run_program(struct run *run)

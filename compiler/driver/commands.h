@@ -28,6 +28,9 @@ void report_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int report_no_memory(void);
 /* Rendered diagnostics; those without a place in a text begin like all other messages. */
 void print_messages(const char *messages);
+/* What was found wrong in a text; returns EXIT_WRONG. */
+struct diag_list;
+int report_diagnostics(const struct diag_list *diags);
 
 /* One object as a line, and frees it; false when memory is short or the stream is broken. */
 bool json_line(FILE *out, cJSON *object);

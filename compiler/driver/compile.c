@@ -26,12 +26,6 @@ static double now(void)
 
 static enum xent_status front_end(struct xent_compilation *c, uint32_t file, const struct xent_compile_options *options)
 {
-    struct span where;
-    const char *wrong = source_check(&c->map, file, &where);
-    if (wrong) {
-        diag_error(&c->diags, where, "%s", wrong);
-        return XENT_ERROR_DATA;
-    }
     c->ast = lang_parse(&c->arena, &c->diags, &c->names, file);
     if (!c->ast)
         return XENT_ERROR_DATA;

@@ -2,6 +2,7 @@
 #include "commands.h"
 
 #include "codegen.h"
+#include "diag.h"
 #include "text.h"
 #include "utf8.h"
 
@@ -49,6 +50,15 @@ void print_messages(const char *messages)
         fprintf(stderr, "%s%.*s", strncmp(line, "error: ", 7) ? "" : "xentc: ", (int)length, line);
         line += length;
     }
+}
+
+int report_diagnostics(const struct diag_list *diags)
+{
+    struct text text;
+    text_init(&text, diags->arena);
+    diag_render(diags, &text);
+    print_messages(text_string(&text));
+    return EXIT_WRONG;
 }
 
 int report_error(const struct xent_error *error)

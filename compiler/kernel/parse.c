@@ -115,12 +115,8 @@ void kparse_skip_body(struct kparser *p)
 bool kparse_start(struct kparser *p, struct arena *arena, struct diag_list *diags, uint32_t file,
                   struct kprogram *program)
 {
-    struct span where;
-    const char *fault = source_check(diags->map, file, &where);
-    if (fault) {
-        diag_error(diags, where, "%s", fault);
+    if (!diag_check_file(diags, file))
         return false;
-    }
     const struct source_file *source = source_file(diags->map, file);
     *p = (struct kparser){.arena = arena, .diags = diags, .program = program};
     p->scanner = (struct kscanner){

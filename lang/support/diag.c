@@ -68,6 +68,15 @@ void diag_help(struct diag_list *list, const char *format, ...)
     va_end(args);
 }
 
+bool diag_check_file(struct diag_list *list, uint32_t file)
+{
+    struct span where;
+    const char *wrong = source_check(list->map, file, &where);
+    if (wrong)
+        diag_error(list, where, "%s", wrong);
+    return !wrong;
+}
+
 void diag_did_you_mean(struct diag_list *list, const char *wanted, const char *const *names, size_t count)
 {
     const char *near = list->errors > DIAG_MAX_ERRORS ? NULL : nearest_name(wanted, names, count);

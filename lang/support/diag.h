@@ -43,6 +43,8 @@ void diag_warning(struct diag_list *list, struct span span, const char *format, 
 /* These belong to the error or warning reported last. */
 void diag_note(struct diag_list *list, struct span span, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void diag_help(struct diag_list *list, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* False, with an error, when the file is no text that can be read (source_check). */
+bool diag_check_file(struct diag_list *list, uint32_t file);
 /* `help: did you mean "near"?` when a name is near enough. */
 void diag_did_you_mean(struct diag_list *list, const char *wanted, const char *const *names, size_t count);
 /* User text made printable: valid UTF-8 kept, control and odd bytes as \xNN, cut at 60 characters. */
