@@ -71,7 +71,9 @@ enum lop {
     LO_FOLD16,    /* args: 16/lanes vectors (lanes 4, 8, 16; or 16 scalars), example 0 in lane 0 of the first: the sum
                      by halves, lane l + lane l+8, then 4, 2, 1; width 1. Or width lanes and 16 vectors: lane s is the
                      sum of number s of so many vectors each */
-    LO_TRANSPOSED, /* row number `stride` of the transposition of args (lanes vectors of lanes elements) */
+    LO_JOIN,      /* the lanes of args, which have fewer, one behind the other */
+    LO_TRANSPOSED, /* row number `stride` of the transposition of args: as many vectors as lanes; or fewer, and then of
+                      each square block of them */
     LO_PHI,       /* a loop's or branch's register */
 };
 

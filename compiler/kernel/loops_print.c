@@ -119,6 +119,10 @@ static void print_value(const struct lvalue *v, struct text *out)
         text_add(out, "fold16");
         print_args(v, out);
         break;
+    case LO_JOIN:
+        text_add(out, "join");
+        print_args(v, out);
+        break;
     case LO_TRANSPOSED:
         text_printf(out, "transposed row %" PRId64 " of v%u..v%u", v->stride, v->arg[0]->number,
                     v->arg[v->args - 1]->number);

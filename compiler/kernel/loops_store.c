@@ -114,7 +114,7 @@ static bool store_transposed(struct builder *b, const struct kbuffer *buffer, co
         for (uint32_t l = 0; l < point[p].valid && l < b->lanes; l++) {
             struct lplace place = a.place;
             place.element.constant += (int64_t)l * a.stride;
-            loops_store(b, &place, value_transposed(b, block, l), 1, mask,
+            loops_store(b, &place, value_transposed(b, b->lanes, block, l), 1, mask,
                        affine_is_multiple(&place.element, b->lanes));
         }
     }

@@ -1,12 +1,14 @@
 /* Sums along which a factor lies side by side in memory while its lanes lie across: W[n, k] with the outputs n
  * innermost, summed over n, with k in the lanes. Instead of gathering lanes one by one the sum goes in blocks of as
- * many terms as a vector has lanes: for each, so many vectors along the sum are loaded and transposed in registers. The
- * terms join in the order of the text. */
+ * many terms as a vector has lanes. Of these four at a time are loaded, squares of four lanes by four terms side by side
+ * in registers, and transposed. The terms join in the order of the text. */
 #include "loops_reduce.h"
 
 #include <string.h>
 
 enum {
+    SQUARE = 4,
+    LARGEST_LANES = 16,
     MOST_CODE = 1024, /* terms written out */
     AHEAD = 8         /* blocks: a sum goes across panels, where the processor does not see what comes next */
 };
@@ -77,25 +79,31 @@ static const struct kexpr *find_load(struct builder *b, const struct reduce_nest
 const struct lvalue *eval_turned(struct builder *b, const struct kexpr *load, const struct point *point)
 {
     struct laddress a = address_of(b, load, point);
-    const struct lvalue **row = ARENA_ARRAY(b->arena, const struct lvalue *, b->lanes);
-    a.place.element.constant -= b->turned.number;
-    for (uint32_t l = 0; l < b->lanes; l++) {
-        struct lplace place = a.place;
-        place.element.constant += l * a.stride;
-        row[l] = l < point->valid ? value_load(b, &place, KT_F32, b->lanes, 1, NULL, NULL,
-                                               affine_is_multiple(&place.element, b->lanes))
-                                  : value_splat(b, value_f32(b, 0));
+    const struct lvalue *row[SQUARE], *part[LARGEST_LANES / SQUARE];
+    uint32_t number = b->turned.number % SQUARE, parts = b->lanes / SQUARE;
+    a.place.element.constant -= number;
+    for (uint32_t r = 0; r < SQUARE; r++) {
+        for (uint32_t q = 0; q < parts; q++) {
+            struct lplace place = a.place;
+            uint32_t lane = q * SQUARE + r;
+            place.element.constant += lane * a.stride;
+            part[q] = lane < point->valid ? value_load(b, &place, KT_F32, SQUARE, 1, NULL, NULL,
+                                                       affine_is_multiple(&place.element, SQUARE))
+                                          : value_f32(b, 0);
+        }
+        row[r] = value_join(b, parts, part);
     }
-    return value_transposed(b, row, b->turned.number);
+    return value_transposed(b, SQUARE, row, number);
 }
 
-/* Fetches the vectors of a later block; behind the sum's end that is memory of anything, or none, and does no harm. */
+/* Fetches every so many vectors of a later block, from one on; behind the sum's end that is memory of anything, or none,
+ * and does no harm. */
 static void fetch_ahead(struct builder *b, const struct kexpr *load, const struct point *point,
-                        const struct kindex *index, const struct laffine *base)
+                        const struct kindex *index, const struct laffine *base, uint32_t from, uint32_t step)
 {
     struct point later = bind(b, point, index, base, AHEAD * b->lanes);
     struct laddress a = address_of(b, load, &later);
-    for (uint32_t l = 0; l < point->valid; l++) {
+    for (uint32_t l = from; l < point->valid; l += step) {
         struct lstatement *line = loops_emit(b, LS_PREFETCH);
         line->place = a.place;
         line->place.element.constant += l * a.stride;
@@ -108,6 +116,7 @@ static void add_block(struct builder *b, struct reduce_nest *nest, const struct 
                       const struct laffine *base, uint32_t terms, const struct lvalue **acc)
 {
     const struct kindex *index = nest->reduce->index[nest->reduce->indices - 1];
+    bool fetches = index->extent > AHEAD * (int64_t)b->lanes && terms == b->lanes;
     uint32_t *number = ARENA_ARRAY(b->arena, uint32_t, nest->count);
     uint32_t *pick = ARENA_ARRAY(b->arena, uint32_t, nest->count);
     struct point *p = ARENA_ARRAY(b->arena, struct point, nest->count);
@@ -124,9 +133,9 @@ static void add_block(struct builder *b, struct reduce_nest *nest, const struct 
                 pick[part.count++] = i;
         for (uint32_t i = 0; i < part.count; i++)
             sum[i] = acc[pick[i]];
-        if (index->extent > AHEAD * (int64_t)b->lanes && terms == b->lanes)
-            fetch_ahead(b, load, &point[pick[0]], index, base);
         for (uint32_t t = 0; t < terms; t++) {
+            if (fetches && t % SQUARE == 0)
+                fetch_ahead(b, load, &point[pick[0]], index, base, t / SQUARE, b->lanes / SQUARE);
             b->turned = (struct turned){load, t};
             for (uint32_t i = 0; i < part.count; i++)
                 p[i] = bind(b, &point[pick[i]], index, base, t);

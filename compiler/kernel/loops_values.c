@@ -242,9 +242,17 @@ const struct lvalue *value_folds16(struct builder *b, const struct lvalue *const
                                             .args = KERNEL_TREE_GROUP, .arg = arg});
 }
 
-const struct lvalue *value_transposed(struct builder *b, const struct lvalue *const *arg, uint32_t row)
+const struct lvalue *value_join(struct builder *b, uint32_t args, const struct lvalue *const *arg)
 {
-    struct lvalue v = {.op = LO_TRANSPOSED, .type = arg[0]->type, .width = b->lanes, .args = b->lanes, .arg = arg,
+    if (args == 1)
+        return value_splat(b, arg[0]);
+    return value_shared(b,
+                        &(struct lvalue){.op = LO_JOIN, .type = arg[0]->type, .width = b->lanes, .args = args, .arg = arg});
+}
+
+const struct lvalue *value_transposed(struct builder *b, uint32_t args, const struct lvalue *const *arg, uint32_t row)
+{
+    struct lvalue v = {.op = LO_TRANSPOSED, .type = arg[0]->type, .width = b->lanes, .args = args, .arg = arg,
                        .stride = row};
     return value_shared(b, &v);
 }

@@ -9,7 +9,10 @@ enum {
     LARGEST_CODE = 2048,
     LARGEST_WHOLE = 32,
     LARGEST_CUT = 256,
-    COPY_LINES = 50
+    COPY_LINES = 50,
+    CHAIN_SLOTS = 8, /* multiply-adds that could start while one waits for the one before it */
+    SHUFFLE_SLOTS = 2,
+    TURNED_REGISTERS = 6 /* four vectors, and two while they are transposed */
 };
 
 static const double WHOLE_CHARGE = 1.5;
@@ -49,7 +52,7 @@ static double iteration_cost(const struct survey *s, int lane_dim, const struct 
         wide += (double)n;
         if (a->step[lane_dim] == 2 && survey_turns(a, width)) { /* blocks of vectors are transposed one by one */
             turned += (double)n;
-            rows = width;
+            rows = TURNED_REGISTERS;
             continue;
         }
         /* of two factors in vectors the one with fewer is kept in registers */
@@ -72,22 +75,28 @@ static double iteration_cost(const struct survey *s, int lane_dim, const struct 
         vectors = points == side || (side == 1 && s->tapped) ? 1 : vectors;
     }
     /* of a tree's streams two are on their way at a time */
-    *out_registers = points + (rows ? rows : vectors) + (tree ? 2 : 1);
+    *out_registers = points + (rows ? rows : vectors + (tree ? 2 : 1));
     double fma = (double)points * (double)(s->terms ? s->terms : 1);
     for (uint32_t w = width; turned > 0 && w > 1; w /= 2)
-        fma += turned; /* a shuffle keeps a multiply-add waiting */
+        fma += SHUFFLE_SLOTS * turned;
     /* a load takes as long as a multiply-add on every processor so far */
     double cycles = loads > fma ? loads : fma;
-    return (cycles < 8 ? 8 : cycles) + 1 + loads / 10 + far; /* a chain of additions takes eight cycles, however few */
+    return (cycles < CHAIN_SLOTS ? CHAIN_SLOTS : cycles) + 1 + loads / 10 + far;
 }
 
-/* Of what is transposed while it is loaded a single vector's block fits into the registers. */
+/* Of what is transposed while it is loaded one vector's block is in registers at a time. A second vector of a tile has
+ * nothing to share with the first: it is there to be added while that one's chain of additions is waited for. */
 static bool fits_turned(const struct survey *s, uint32_t lane_dim, uint32_t width)
 {
-    for (uint32_t i = 0; i < s->accesses && s->dim[lane_dim].tile > width; i++)
-        if (s->access[i].step[lane_dim] == 2 && !s->access[i].store && survey_turns(&s->access[i], width))
-            return false;
-    return true;
+    bool turned = false;
+    int64_t vectors = steps(&s->dim[lane_dim], true, width), rows = 1, slots = 0;
+    for (uint32_t i = 0; i < s->accesses; i++)
+        turned |= s->access[i].step[lane_dim] == 2 && !s->access[i].store && survey_turns(&s->access[i], width);
+    for (uint32_t d = 0; d < s->dims; d++)
+        rows *= d == lane_dim ? 1 : s->dim[d].tile;
+    for (uint32_t w = width; w > 1; w /= 2)
+        slots += SHUFFLE_SLOTS;
+    return !turned || (vectors - 1) * (rows + slots) < CHAIN_SLOTS;
 }
 
 /* How many of the lanes lie side by side, where what is touched has panels of a layout (k/48, m, k%48); 0: it has not,

@@ -38,6 +38,7 @@ static LLVMValueRef compute(struct emitter *e, const struct lvalue *value) {
     case LO_KOP: return emit_operator(e, value);
     case LO_LOAD: return emit_load(e, value);
     case LO_FOLD16: return emit_fold16(e, value);
+    case LO_JOIN: return emit_join(e, value);
     case LO_TRANSPOSED: return emit_transposed(e, value);
     case LO_PHI: break;
     }

@@ -133,10 +133,10 @@ static void fence(struct emitter *e, LLVMValueRef *row, uint32_t n) {
         row[i] = emit_intrinsic(e, "llvm.arithmetic.fence", &type, 1, &row[i], 1);
 }
 
-static void transpose(struct emitter *e, LLVMValueRef *row, uint32_t n) {
+static void transpose(struct emitter *e, LLVMValueRef *row, uint32_t n, uint32_t width) {
     LLVMValueRef out[16];
     for (uint32_t g = 0; g < n; g += 4)
-        transpose_within_blocks(e, row + g, n);
+        transpose_within_blocks(e, row + g, width);
     if (n == 4)
         return;
     fence(e, row, n);
@@ -166,9 +166,23 @@ static bool same_args(const struct lvalue *const *a, const struct lvalue *const 
     return true;
 }
 
+LLVMValueRef emit_join(struct emitter *e, const struct lvalue *value) {
+    LLVMValueRef part[4];
+    uint32_t parts = value->args, width = value->width / parts, lanes[16];
+    assert(parts == 2 || parts == 4);
+    for (uint32_t i = 0; i < parts; i++)
+        part[i] = emit_splat(e, emit_use(e, value->arg[i]), value->arg[i]->width == 1 ? width : 1);
+    for (uint32_t l = 0; l < value->width; l++)
+        lanes[l] = l;
+    for (; parts > 1; parts /= 2, width *= 2)
+        for (uint32_t i = 0; i < parts / 2; i++)
+            part[i] = emit_shuffle(e, part[2 * i], part[2 * i + 1], lanes, 2 * width);
+    return part[0];
+}
+
 LLVMValueRef emit_transposed(struct emitter *e, const struct lvalue *value) {
     uint32_t n = value->args;
-    assert(n == value->width && value->stride >= 0 && value->stride < n);
+    assert((n == value->width || n == 4) && value->stride >= 0 && value->stride < n);
     if (n == 1)
         return emit_use(e, value->arg[0]);
     assert(n == 4 || n == 8 || n == 16);
@@ -181,7 +195,11 @@ LLVMValueRef emit_transposed(struct emitter *e, const struct lvalue *value) {
     rows.serial = e->scopes.at[rows.depth].serial;
     for (uint32_t i = 0; i < n; i++)
         rows.row[i] = emit_use(e, value->arg[i]);
-    transpose(e, rows.row, n);
+    transpose(e, rows.row, n, value->width);
+    /* No instruction either: what is loaded later is, so that this block's and the next one's are not in registers at
+     * the same time. */
+    if (n < value->width)
+        LLVMBuildFence(e->builder, LLVMAtomicOrderingAcquireRelease, 1, "");
     vec_push(e->module->arena, &e->rows, rows);
     return rows.row[value->stride];
 }

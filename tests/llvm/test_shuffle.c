@@ -40,6 +40,54 @@ static void check_transposition(const struct test_target *t, enum ktype type) {
     arena_deinit(&arena);
 }
 
+static struct lvalue *make_of(struct make *m, struct arena *arena, enum lop op, uint32_t n,
+                              const struct lvalue *const *arg, uint32_t args) {
+    struct lvalue *value = make_value(m, op, KT_F32, n);
+    const struct lvalue **copy = ARENA_ARRAY(arena, const struct lvalue *, args);
+    memcpy(copy, arg, args * sizeof *copy);
+    value->arg = copy;
+    value->args = args;
+    make_define(m, value);
+    return value;
+}
+
+/* A matrix of n rows of four, loaded in blocks of four by four; its last row is a number instead. */
+static void check_squares(const struct test_target *t) {
+    uint32_t n = t->lanes;
+    struct arena arena;
+    struct make m;
+    const struct lvalue *row[4], *part[4];
+    if (n < 8)
+        return;
+    arena_init(&arena, NULL);
+    make_init(&m, &arena, "squares", t->arith, n);
+    struct kbuffer *in = make_data(&m, "in", KT_F32, 4 * n), *out = make_buffer(&m, "out", KT_F32, KA_OUT, 4 * n);
+    for (uint32_t r = 0; r < 4; r++) {
+        for (uint32_t q = 0; q < n / 4; q++)
+            part[q] = 4 * q + r == n - 1 ? make_load(&m, in, make_number(0), 1, 1)
+                                         : make_load(&m, in, make_number((4 * q + r) * 4), 4, 1);
+        row[r] = make_of(&m, &arena, LO_JOIN, n, part, n / 4);
+    }
+    for (uint32_t r = 0; r < 4; r++) {
+        struct lvalue *column = make_of(&m, &arena, LO_TRANSPOSED, n, row, 4);
+        column->stride = (r + 2) % 4;
+        make_store(&m, out, make_number(column->stride * n), column, 1, NULL);
+    }
+    const struct kprogram *program = make_program(&m);
+    struct compiled c = compile(t->cpu, NULL, &program, 1);
+    float input[64];
+    _Alignas(64) float got[64];
+    for (uint32_t i = 0; i < 4 * n; i++)
+        input[i] = (float)i;
+    const void *data[] = {input, NULL};
+    CU_ASSERT_TRUE_FATAL(run(&c, "squares", got, data, NULL));
+    for (uint32_t r = 0; r < 4; r++)
+        for (uint32_t l = 0; l < n; l++)
+            CU_ASSERT_EQUAL(got[r * n + l], l == n - 1 ? 0.0f : input[l * 4 + r]);
+    compiled_free(&c);
+    arena_deinit(&arena);
+}
+
 static void test_transposition(void) {
     struct test_target targets[4];
     size_t count = test_targets(targets, 4);
@@ -47,6 +95,7 @@ static void test_transposition(void) {
         check_transposition(&targets[t], KT_F32);
         check_transposition(&targets[t], KT_I32);
         check_transposition(&targets[t], KT_U8);
+        check_squares(&targets[t]);
     }
 }
 
