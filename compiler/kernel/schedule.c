@@ -55,13 +55,22 @@ static bool stores_everywhere(const struct survey *s, const struct kstatement *c
     return dims > 0;
 }
 
-/* Whether what it updates in place is so much that it should be one stream. */
-static bool updates_stream(const struct kernel *kernel, const struct ktarget *target)
+/* Whether the lanes of a tile are a whole panel of the layout, whose rows follow each other in memory. */
+static bool is_panel(const struct klayout *layout, int64_t tile)
+{
+    const struct kdigit *lanes = &layout->digit[layout->count - 1];
+    return lanes->mod && lanes->mod <= tile;
+}
+
+/* Whether what it updates in place is so much that it should be one stream, which goes from row to row. */
+static bool updates_rows(const struct kernel *kernel, int64_t tile, const struct ktarget *target)
 {
     int64_t bytes = 0;
-    for (size_t i = 0; i < kernel->buffers.count; i++)
-        if (kernel->buffers.at[i]->access == KA_INOUT && kernel->buffers.at[i]->rank > 1)
-            bytes += kernel->buffers.at[i]->layout.elements * (int64_t)sizeof(float);
+    for (size_t i = 0; i < kernel->buffers.count; i++) {
+        const struct kbuffer *buffer = kernel->buffers.at[i];
+        if (buffer->access == KA_INOUT && buffer->rank > 1 && !is_panel(&buffer->layout, tile))
+            bytes += buffer->layout.elements * (int64_t)sizeof(float);
+    }
     return bytes > FAR_CACHES * target->l2_bytes;
 }
 
@@ -104,11 +113,11 @@ static void plan_kernel(struct arena *arena, struct kernel *kernel, const struct
     /* loops: examples of a data set outermost, so that each is read in one go; then the lanes' tiles, so that their
      * panel stays in the cache, or innermost, where rows are updated that come from far away; what is tiled for reuse
      * innermost */
-    bool streams = updates_stream(kernel, target);
+    bool rows = lane_dim >= 0 && updates_rows(kernel, s->dim[lane_dim].tile, target);
     for (int place = 0; place < 5; place++)
         for (uint32_t d = 0; d < s->dims; d++) {
             bool lane = (int)d == lane_dim && !tree_lanes;
-            int mine = s->gathered >> d & 1 ? 0 : lane ? (streams ? 4 : 1) : s->dim[d].tile == 1 ? 2 : 3;
+            int mine = s->gathered >> d & 1 ? 0 : lane ? (rows ? 4 : 1) : s->dim[d].tile == 1 ? 2 : 3;
             if (!blocks && survey_is_index(s, d) && mine == place)
                 plan->order[plan->count++] = d;
         }
