@@ -12,7 +12,7 @@ static int64_t digit_places(const struct kdigit *digit, const int64_t *extent)
         return digit->mod;
     if (extent[digit->dim] == KERNEL_UNKNOWN)
         return 1; /* `elements` then is the size of one row */
-    return (extent[digit->dim] + digit->div - 1) / digit->div;
+    return extent[digit->dim] / digit->div + (extent[digit->dim] % digit->div != 0);
 }
 
 bool klayout_complete(struct klayout *layout, uint32_t rank, const int64_t *extent)
@@ -34,8 +34,10 @@ bool klayout_complete(struct klayout *layout, uint32_t rank, const int64_t *exte
         if (next > places_end)
             places_end = next;
     }
+    if (largest == INT64_MAX)
+        return false;
     layout->elements = largest + 1 > places_end ? largest + 1 : places_end;
-    return largest < INT64_MAX;
+    return true;
 }
 
 struct klayout klayout_dense(uint32_t rank, const int64_t *extent)

@@ -186,9 +186,9 @@ static bool check_list(struct kverifier *v, const struct kstatement *statement)
         kverify_error(v, statement->span, "a list is stored to one buffer, an output");
         return false;
     }
-    if (statement->rank == 0 || statement->index[statement->rank - 1]->extent != list->index[0]->extent + 1) {
-        kverify_error(v, statement->span, "the rows of %s have %lld places: the length of the list, and all of %s",
-                      name, (long long)list->index[0]->extent + 1, escaped(v, list->index[0]->name));
+    if (statement->rank == 0 || statement->index[statement->rank - 1]->extent - 1 != list->index[0]->extent) {
+        kverify_error(v, statement->span, "the rows of %s have %llu places: the length of the list, and all of %s",
+                      name, (unsigned long long)list->index[0]->extent + 1, escaped(v, list->index[0]->name));
         return false;
     }
     v->scope.count--;
