@@ -82,7 +82,8 @@ static enum xent_status header_length(const char *path, const char *bytes, size_
     memcpy(out, bytes, 8);
     if (*out > size - 8)
         return rt_fail(error, XENT_ERROR_DATA,
-                       "%s: the header is said to have %" PRIu64 " bytes, but the file has only %zu", path, *out, size);
+                       "%s: the header is said to have %" PRIu64
+                       " bytes, but the file has only %zu: damaged, or no safetensors file", path, *out, size);
     if (*out < 2 || bytes[8] != '{')
         return rt_fail(error, XENT_ERROR_DATA, "%s: no safetensors file: there is no header of JSON", path);
     return XENT_OK;

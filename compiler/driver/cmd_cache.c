@@ -7,12 +7,25 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+
+/* Something is there that is not to be trusted. */
+static bool is_refused(const struct object_cache *cache, const char *path)
+{
+    struct stat status;
+    return cache->folder < 0 && lstat(path, &status) == 0;
+}
 
 static int stat_cache(const char *path)
 {
     struct object_cache cache = object_cache_open(false);
     struct object_cache_use use = object_cache_use(&cache);
-    printf("folder      %s%s\n", path, cache.folder < 0 ? " (not there, or not to be trusted)" : "");
+    uint64_t limit;
+    const char *wrong = object_cache_limit(&limit);
+    if (wrong)
+        report_note("XENT_CACHE_MB is \"%s\", no whole number of MiB: it counts as %" PRIu64, wrong, limit >> 20);
+    const char *state = is_refused(&cache, path) ? " (not used: no folder of this user's alone)" : " (not there)";
+    printf("folder      %s%s\n", path, cache.folder < 0 ? state : "");
     printf("objects     %" PRIu64 "\n", use.entries);
     printf("bytes       %" PRIu64 " of at most %" PRIu64 "\n", use.bytes, cache.limit);
     printf("unfinished  %" PRIu64 "\n", use.unfinished);
@@ -23,6 +36,9 @@ static int stat_cache(const char *path)
 static int clear_cache(const char *path)
 {
     struct object_cache cache = object_cache_open(false);
+    if (is_refused(&cache, path))
+        return report("%s is not used, nor cleared: it must be a folder of this user's, no link, that no one else may "
+                      "write to", path);
     struct object_cache_use before = object_cache_use(&cache), left;
     object_cache_clear(&cache, &left);
     object_cache_close(&cache);

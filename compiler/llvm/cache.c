@@ -57,15 +57,17 @@ static bool is_ours(const struct stat *status) {
     return status->st_uid == geteuid() && (status->st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
-static uint64_t limit_of(const char *mib) {
+const char *object_cache_limit(uint64_t *out) {
+    const char *mib = secure_getenv("XENT_CACHE_MB");
     int64_t number;
-    if (!mib || !text_to_int(mib, &number) || number < 0 || number > INT64_MAX >> 20)
-        number = DEFAULT_MIB;
-    return (uint64_t)number << 20;
+    bool fits = mib && text_to_int(mib, &number) && number >= 0 && number <= INT64_MAX >> 20;
+    *out = (uint64_t)(fits ? number : DEFAULT_MIB) << 20;
+    return fits ? NULL : mib;
 }
 
 struct object_cache object_cache_open(bool create) {
-    struct object_cache cache = {-1, limit_of(secure_getenv("XENT_CACHE_MB"))};
+    struct object_cache cache = {.folder = -1};
+    object_cache_limit(&cache.limit);
     char *path = object_cache_path();
     if (!path)
         return cache;

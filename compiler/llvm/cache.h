@@ -20,6 +20,8 @@ struct object_cache {
     int folder;     /* -1: there is none */
     uint64_t limit; /* bytes of all entries: XENT_CACHE_MB MiB, or 256 */
 };
+/* The bytes that $XENT_CACHE_MB allows; returns what it says where that is no whole number of MiB, else NULL. */
+const char *object_cache_limit(uint64_t *out);
 /* `create`: the folder is made where it is missing. A folder of another user's, or one that others may write to, is
  * none. */
 struct object_cache object_cache_open(bool create);

@@ -137,6 +137,10 @@ chmod 500 locked/xent/objects
 quiet_run locked.csv
 chmod 777 locked/xent/objects # anybody may write: not to be trusted
 quiet_run shared.csv
+check 0 cache stat
+says out "locked/xent/objects (not used: no folder of this user's alone)"
+check 1 cache clear
+says err "locked/xent/objects is not used, nor cleared"
 [ "$(id -u)" -eq 0 ] || [ -z "$(find locked -name '*.xo')" ] || fail "written into a locked folder"
 cached no
 cached no
@@ -146,6 +150,10 @@ export XENT_CACHE_MB
 quiet_run small.csv
 cached no
 cached no
+XENT_CACHE_MB=256M
+check 0 cache stat
+says err 'XENT_CACHE_MB is "256M", no whole number of MiB: it counts as 256'
+says out "of at most 268435456"
 unset XENT_CACHE_MB
 XDG_CACHE_HOME=$folder/limited
 checks=$((checks + 1))
