@@ -55,6 +55,7 @@ struct emit_scope {
 struct emit_integer { /* an i64 or a pointer, and the scope it belongs to */
     LLVMValueRef value;
     uint32_t depth;
+    int64_t offset; /* of a variable: constant to be added */
 };
 struct emit_register {
     LLVMValueRef value;
@@ -117,6 +118,8 @@ LLVMValueRef emit_address(struct emitter *e, const struct lplace *place);
 /* Whether lo < hi for certain, whatever the variables are; and hi - lo where that is constant. */
 bool emit_surely_less(const struct laffine *lo, const struct laffine *hi);
 bool emit_constant_difference(const struct laffine *lo, const struct laffine *hi, int64_t *out_difference);
+/* Iterations that a loop has at most, as far as its bounds tell without their values. */
+int64_t emit_most_iterations(const struct lstatement *loop);
 LLVMValueRef emit_greatest(struct emitter *e, const struct laffine *list, uint32_t count, uint32_t *out_depth);
 LLVMValueRef emit_least(struct emitter *e, const struct laffine *list, uint32_t count, uint32_t *out_depth);
 

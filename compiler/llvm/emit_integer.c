@@ -66,7 +66,7 @@ static struct emit_integer operation(struct emitter *e, uint32_t op, uint32_t de
         break;
     default: assert(0);
     }
-    struct emit_integer result = {value, depth};
+    struct emit_integer result = {value, depth, 0};
     vec_push(e->module->arena, &e->known,
              (struct emit_known){.op = op, .serial = e->scopes.at[depth].serial, .next = e->bucket[bucket], .a = a,
                                  .b = b, .constant = constant, .result = result});
@@ -90,14 +90,15 @@ static LLVMValueRef multiple(struct emitter *e, struct emit_loop *loop, int64_t 
     return phi;
 }
 
-/* Factors that an x86 address has anyway need no register of their own. */
+/* Without its offset. Factors that an x86 address has anyway need no register of their own. */
 static struct emit_integer times(struct emitter *e, struct emit_integer a, int64_t factor) {
+    a.offset = 0;
     if (factor == 1)
         return a;
     struct emit_loop *loop = e->scopes.at[a.depth].loop;
     bool free = factor == 2 || factor == 4 || factor == 8;
     if (loop && loop->var == a.value && !free)
-        return (struct emit_integer){multiple(e, loop, factor), a.depth};
+        return (struct emit_integer){multiple(e, loop, factor), a.depth, 0};
     return operation(e, OP_MUL, a.depth, a.value, NULL, factor);
 }
 
@@ -122,7 +123,7 @@ static struct emit_integer term(struct emitter *e, const struct lterm *t) {
     if (LLVMIsConstant(of.value)) {
         uint64_t value = LLVMConstIntGetZExtValue(of.value), divisor = (uint64_t)t->divisor;
         return (struct emit_integer){
-            emit_constant_i64(e, (int64_t)(t->kind == LT_DIV ? value / divisor : value % divisor)), 0};
+            emit_constant_i64(e, (int64_t)(t->kind == LT_DIV ? value / divisor : value % divisor)), 0, 0};
     }
     return operation(e, t->kind == LT_DIV ? OP_DIV : OP_MOD, of.depth, of.value, NULL, t->divisor);
 }
@@ -143,6 +144,7 @@ static struct parts variable_parts(struct emitter *e, const struct laffine *affi
     for (uint32_t i = 0; i < affine->count; i++) {
         struct emit_integer t = term(e, affine->product[i].term);
         int64_t factor = affine->product[i].factor * scale;
+        *constant += t.offset * factor;
         if (LLVMIsConstant(t.value)) {
             *constant += LLVMConstIntGetSExtValue(t.value) * factor;
             continue;
@@ -169,7 +171,7 @@ struct emit_integer emit_affine(struct emitter *e, const struct laffine *affine)
     int64_t constant = affine->constant;
     struct parts parts = variable_parts(e, affine, 1, &constant);
     if (parts.count == 0)
-        return (struct emit_integer){emit_constant_i64(e, constant), 0};
+        return (struct emit_integer){emit_constant_i64(e, constant), 0, 0};
     struct emit_integer sum = parts.at[0];
     for (uint32_t i = 1; i < parts.count; i++)
         sum = plus(e, sum, parts.at[i]);
@@ -180,7 +182,7 @@ LLVMValueRef emit_address(struct emitter *e, const struct lplace *place) {
     enum ktype type = place->buffer ? place->buffer->type : place->local->type;
     int64_t bytes = emit_bytes(type), constant = place->element.constant * bytes;
     LLVMValueRef base = place->buffer ? e->buffers[place->buffer->number] : e->locals[place->local->number];
-    struct emit_integer at = {base, 0};
+    struct emit_integer at = {base, 0, 0};
     struct parts parts = variable_parts(e, &place->element, bytes, &constant);
     for (uint32_t i = 0; i < parts.count; i++)
         at = operation(e, OP_POINTER, deeper(at.depth, parts.at[i].depth), at.value, parts.at[i].value, 0);
@@ -241,6 +243,31 @@ bool emit_surely_less(const struct laffine *lo, const struct laffine *hi) {
     range(lo, &lo_least, &lo_most);
     range(hi, &hi_least, &hi_most);
     return lo_most < hi_least;
+}
+
+/* The most that hi - lo can be; false: not known. Both may be the same sum divided, but for a constant. */
+static bool most_difference(const struct laffine *lo, const struct laffine *hi, int64_t *out_most) {
+    int64_t difference = hi->constant - lo->constant;
+    if (!same_affine(lo, hi)) {
+        if (lo->count != 1 || hi->count != 1 || lo->product[0].factor != 1 || hi->product[0].factor != 1)
+            return false;
+        const struct lterm *a = lo->product[0].term, *b = hi->product[0].term;
+        if (a->kind != LT_DIV || b->kind != LT_DIV || a->divisor != b->divisor || !same_affine(&a->of, &b->of))
+            return false;
+        int64_t more = b->of.constant - a->of.constant; /* below a multiple of the divisor, one more is passed */
+        difference += more > 0 ? (more + a->divisor - 1) / a->divisor : -(-more / a->divisor);
+    }
+    *out_most = difference;
+    return true;
+}
+
+int64_t emit_most_iterations(const struct lstatement *loop) {
+    int64_t most = INT64_MAX, difference;
+    for (uint32_t l = 0; l < loop->los; l++)
+        for (uint32_t h = 0; h < loop->his; h++)
+            if (most_difference(&loop->lo[l], &loop->hi[h], &difference) && difference < most)
+                most = difference;
+    return most < 0 ? 0 : most == INT64_MAX ? most : (most + loop->step - 1) / loop->step;
 }
 
 static LLVMValueRef extreme(struct emitter *e, uint32_t op, const struct laffine *list, uint32_t count,

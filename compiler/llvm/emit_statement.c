@@ -4,6 +4,8 @@
 
 #include <llvm-c/DebugInfo.h>
 
+enum { MOST_BRIEF = 2 };
+
 static LLVMBasicBlockRef new_block(struct emitter *e, const char *name) {
     return LLVMAppendBasicBlockInContext(e->module->context, e->function, name);
 }
@@ -29,13 +31,11 @@ struct bounds {
 
 static struct bounds find_bounds(struct emitter *e, const struct lstatement *s) {
     struct bounds b = {.surely_runs = true};
-    int64_t difference;
     uint32_t hi_depth;
     for (uint32_t l = 0; l < s->los; l++)
         for (uint32_t h = 0; h < s->his; h++)
             b.surely_runs = b.surely_runs && emit_surely_less(&s->lo[l], &s->hi[h]);
-    b.once = b.surely_runs && s->los == 1 && s->his == 1 && !s->parallel &&
-             emit_constant_difference(&s->lo[0], &s->hi[0], &difference) && difference <= s->step;
+    b.once = b.surely_runs && !s->parallel && emit_most_iterations(s) <= 1;
     b.lo = emit_greatest(e, s->lo, s->los, &b.lo_depth);
     b.hi = emit_least(e, s->hi, s->his, &hi_depth);
     return b;
@@ -61,7 +61,7 @@ static void share(struct emitter *e, const struct lstatement *s, struct bounds *
 /* ---- loops ---- */
 
 static void no_loop(struct emitter *e, const struct lstatement *s, const struct bounds *b) {
-    e->vars[s->var->number] = (struct emit_integer){b->lo, b->lo_depth};
+    e->vars[s->var->number] = (struct emit_integer){b->lo, b->lo_depth, 0};
     for (uint32_t i = 0; i < s->carries; i++)
         emit_bind(e, s->carried[i].phi, emit_use(e, s->carried[i].first));
     emit_block(e, &s->body);
@@ -83,14 +83,64 @@ static void no_unrolling(struct emitter *e, LLVMValueRef branch) {
     LLVMSetMetadata(branch, LLVMGetMDKindIDInContext(context, "llvm.loop", 9), LLVMMetadataAsValue(context, loop));
 }
 
+static bool is_brief(const struct lstatement *s);
+
+/* Whether there is no loop in it. */
 static bool is_innermost(const struct lblock *block) {
     for (size_t i = 0; i < block->list.count; i++) {
         const struct lstatement *s = block->list.at[i];
-        if (s->kind == LS_FOR || ((s->kind == LS_IF || s->kind == LS_ONCE) &&
-                                  !(is_innermost(&s->body) && is_innermost(&s->otherwise))))
+        bool nested = s->kind == LS_FOR || s->kind == LS_IF || s->kind == LS_ONCE;
+        if ((s->kind == LS_FOR && !is_brief(s)) ||
+            (nested && !(is_innermost(&s->body) && is_innermost(&s->otherwise))))
             return false;
     }
     return true;
+}
+
+/* A loop around no other, of so few iterations that each is written out under a condition of its own: what the
+ * addresses need is then computed where the bounds are, outside the loops around it. */
+static bool is_brief(const struct lstatement *s) {
+    return !s->parallel && emit_most_iterations(s) <= MOST_BRIEF && is_innermost(&s->body);
+}
+
+/* The iteration at lo + offset, if there is one. */
+static void brief_iteration(struct emitter *e, const struct lstatement *s, const struct bounds *b, int64_t offset) {
+    LLVMBuilderRef builder = e->builder;
+    LLVMValueRef *first = ARENA_ARRAY(e->module->arena, LLVMValueRef, s->carries + 1);
+    LLVMValueRef *next = ARENA_ARRAY(e->module->arena, LLVMValueRef, s->carries + 1);
+    for (uint32_t i = 0; i < s->carries; i++)
+        first[i] = emit_use(e, s->carried[i].phi);
+    bool certain = offset == 0 && b->surely_runs;
+    LLVMBasicBlockRef before = here(e), body = new_block(e, s->var->name), behind = new_block(e, "");
+    LLVMValueRef anchor;
+    if (certain) {
+        anchor = LLVMBuildBr(builder, body);
+    } else {
+        LLVMValueRef at = LLVMBuildNSWAdd(builder, b->lo, emit_constant_i64(e, offset), "");
+        anchor = LLVMBuildCondBr(builder, LLVMBuildICmp(builder, LLVMIntSLT, at, b->hi, ""), body, behind);
+    }
+    LLVMPositionBuilderAtEnd(builder, body);
+    emit_open(e, anchor);
+    e->vars[s->var->number] = (struct emit_integer){b->lo, b->lo_depth, offset};
+    for (uint32_t i = 0; i < s->carries; i++)
+        emit_bind(e, s->carried[i].phi, first[i]);
+    emit_block(e, &s->body);
+    for (uint32_t i = 0; i < s->carries; i++)
+        next[i] = emit_use(e, s->carried[i].next);
+    emit_close(e);
+    LLVMBasicBlockRef leave = here(e);
+    LLVMBuildBr(builder, behind);
+    LLVMMoveBasicBlockAfter(behind, leave);
+    LLVMPositionBuilderAtEnd(builder, behind);
+    for (uint32_t i = 0; i < s->carries; i++) {
+        LLVMValueRef result = next[i];
+        if (!certain) {
+            result = LLVMBuildPhi(builder, LLVMTypeOf(first[i]), "");
+            LLVMAddIncoming(result, &first[i], &before, 1);
+            LLVMAddIncoming(result, &next[i], &leave, 1);
+        }
+        emit_bind(e, s->carried[i].phi, result);
+    }
 }
 
 static void loop(struct emitter *e, const struct lstatement *s) {
@@ -100,6 +150,13 @@ static void loop(struct emitter *e, const struct lstatement *s) {
         share(e, s, &b);
     if (b.once) {
         no_loop(e, s, &b);
+        return;
+    }
+    if (is_brief(s)) {
+        for (uint32_t i = 0; i < s->carries; i++)
+            emit_bind(e, s->carried[i].phi, emit_use(e, s->carried[i].first));
+        for (int64_t i = 0, count = emit_most_iterations(s); i < count; i++)
+            brief_iteration(e, s, &b, i * s->step);
         return;
     }
     LLVMValueRef *first = ARENA_ARRAY(e->module->arena, LLVMValueRef, s->carries + 1), guard = NULL;
@@ -125,7 +182,7 @@ static void loop(struct emitter *e, const struct lstatement *s) {
     struct emit_loop innermost = {.var = var, .first = b.lo, .enter = enter, .body = body};
     if (is_innermost(&s->body))
         e->scopes.at[emit_depth(e)].loop = &innermost;
-    e->vars[s->var->number] = (struct emit_integer){var, emit_depth(e)};
+    e->vars[s->var->number] = (struct emit_integer){var, emit_depth(e), 0};
     for (uint32_t i = 0; i < s->carries; i++) {
         phi[i] = LLVMBuildPhi(builder, LLVMTypeOf(first[i]), "");
         LLVMAddIncoming(phi[i], &first[i], &enter, 1);

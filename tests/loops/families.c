@@ -109,10 +109,10 @@ static void conv_pool(struct text *out, const struct shape *s)
                 s->b, s->a, s->a, N, s->c, s->b, s->c, s->c, p, p, N, s->c, p, p, N, s->c, z, z, N, s->b);
 }
 
-/* stride 2, padding 1 */
+/* stride 2 or 3, padding 1 */
 static void conv_padded(struct text *out, const struct shape *s)
 {
-    int N = s->capacity, z = (s->a + 2 - 3) / 2 + 1;
+    int N = s->capacity, step = 2 + (s->a + s->b) % 2, z = (s->a + 2 - 3) / step + 1;
     begin(out, s, 4);
     place(out, "state", f(out, "X: f32[%d, %d, %d, %d] " IMAGES, s->b, s->a, s->a, N), 0);
     place(out, "state", f(out, "W: f32[%d, %d, 3, 3]", s->c, s->b), 1);
@@ -120,16 +120,16 @@ static void conv_padded(struct text *out, const struct shape *s)
     place(out, "arena", f(out, "dX: f32[%d, %d, %d, %d] " IMAGES, s->b, s->a, s->a, N), 3);
     text_printf(out,
                 "  kernel c(X: f32[%d, %d, %d, %d] " IMAGES ", W: f32[%d, %d, 3, 3]) -> (Z: f32[%d, %d, %d, %d] " IMAGES
-                ") {\n    Z[o, y, x, m] = sum.fma(c < %d, i < 3, j < 3 | 0 <= 2*y + i - 1 < %d, 0 <= 2*x + j - 1 < %d"
-                " from 0.0: W[o, c, i, j], X[c, 2*y + i - 1, 2*x + j - 1, m])\n  }\n",
-                s->b, s->a, s->a, N, s->c, s->b, s->c, z, z, N, s->b, s->a, s->a);
+                ") {\n    Z[o, y, x, m] = sum.fma(c < %d, i < 3, j < 3 | 0 <= %d*y + i - 1 < %d, 0 <= %d*x + j - 1 < %d"
+                " from 0.0: W[o, c, i, j], X[c, %d*y + i - 1, %d*x + j - 1, m])\n  }\n",
+                s->b, s->a, s->a, N, s->c, s->b, s->c, z, z, N, s->b, step, s->a, step, s->a, step, step);
     text_printf(out,
                 "  kernel c.dx(Z: f32[%d, %d, %d, %d] " IMAGES ", W: f32[%d, %d, 3, 3])"
                 " -> (dX: f32[%d, %d, %d, %d] " IMAGES ") {\n"
-                "    dX[c, y, x, m] = sum.fma(o < %d, p < %d, q < %d | 0 <= y + 1 - 2*p < 3, 0 <= x + 1 - 2*q < 3"
-                " from 0.0: W[o, c, y + 1 - 2*p, x + 1 - 2*q], Z[o, p, q, m])\n  }\n"
+                "    dX[c, y, x, m] = sum.fma(o < %d, p < %d, q < %d | 0 <= y + 1 - %d*p < 3, 0 <= x + 1 - %d*q < 3"
+                " from 0.0: W[o, c, y + 1 - %d*p, x + 1 - %d*q], Z[o, p, q, m])\n  }\n"
                 "  call c(X, W, Z)\n  barrier\n  call c.dx(Z, W, dX)\n}\n",
-                s->c, z, z, N, s->c, s->b, s->b, s->a, s->a, N, s->c, z, z);
+                s->c, z, z, N, s->c, s->b, s->b, s->a, s->a, N, s->c, z, z, step, step, step, step);
 }
 
 static void conv_dw(struct text *out, const struct shape *s)
