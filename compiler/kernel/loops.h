@@ -74,6 +74,7 @@ enum lop {
     LO_JOIN,      /* the lanes of args, which have fewer, one behind the other */
     LO_TRANSPOSED, /* row number `stride` of the transposition of args: as many vectors as lanes; or fewer, and then of
                       each square block of them */
+    LO_PART,      /* width lanes of arg[0], from lane `stride` on */
     LO_PHI,       /* a loop's or branch's register */
 };
 

@@ -127,6 +127,8 @@ const struct lvalue *value_fold16(struct builder *b, uint32_t args, const struct
 const struct lvalue *value_folds16(struct builder *b, const struct lvalue *const *arg);
 const struct lvalue *value_join(struct builder *b, uint32_t args, const struct lvalue *const *arg);
 const struct lvalue *value_transposed(struct builder *b, uint32_t args, const struct lvalue *const *arg, uint32_t row);
+/* Four lanes from lane `from` on. */
+const struct lvalue *value_four(struct builder *b, const struct lvalue *arg, uint32_t from);
 const struct lvalue *value_load(struct builder *b, const struct lplace *place, enum ktype type, uint32_t width,
                                 int64_t stride, const struct lvalue *index, const struct lvalue *mask, bool aligned);
 bool value_is_bool(const struct lvalue *value, bool *out); /* a constant? */

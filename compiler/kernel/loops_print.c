@@ -127,6 +127,9 @@ static void print_value(const struct lvalue *v, struct text *out)
         text_printf(out, "transposed row %" PRId64 " of v%u..v%u", v->stride, v->arg[0]->number,
                     v->arg[v->args - 1]->number);
         break;
+    case LO_PART:
+        text_printf(out, "lanes from %" PRId64 " of v%u", v->stride, v->arg[0]->number);
+        break;
     case LO_PHI:
         text_add(out, "phi");
         break;

@@ -45,34 +45,50 @@ static const struct lvalue *lanes_below(struct builder *b, uint32_t valid)
     return value_binary(b, KX_LT, KT_BOOL, value_lane(b), value_i32(b, (int32_t)valid));
 }
 
-/* How a tile is stored across its lanes: in blocks of lanes x lanes points, `side` being the index whose neighbours lie
- * side by side in memory, `step` points apart. The last block may have fewer neighbours, but not so few that they are
- * stored sooner one by one. side = rank: not so. */
+/* How a tile is stored across its lanes: in blocks of `rows` vectors, which are neighbours in memory along index `side`
+ * and `step` points apart. side = rank: not so. */
 struct transposition {
-    uint32_t side, step;
+    uint32_t side, step, rows;
 };
 
 /* Each block's points, `step` apart, are neighbours in memory: a panel of the layout may end within a block. */
 static bool blocks_are_whole(struct builder *b, const struct kbuffer *buffer, const struct kstatement *s,
-                             const struct point *point, uint32_t step, int64_t neighbours)
+                             const struct point *point, uint32_t step, int64_t neighbours, uint32_t rows)
 {
     struct laddress first = {0};
     for (uint32_t i = 0; i < neighbours; i++) {
         struct laddress a = store_address(b, buffer, s, &point[(size_t)i * step]);
-        if (i % b->lanes == 0)
+        if (i % rows == 0)
             first = a;
         struct laffine difference = affine_add(b, &a.place.element, &first.place.element, -1);
-        if (a.index || difference.count > 0 || difference.constant != i % b->lanes)
+        if (a.index || difference.count > 0 || difference.constant != i % rows)
             return false;
     }
     return true;
+}
+
+/* As many rows as lanes, the last block fewer unless they are stored sooner one by one; else fours. 0: neither. */
+static uint32_t rows_of_blocks(const struct builder *b, const struct tile_index *index)
+{
+    uint32_t last = index->count % b->lanes;
+    if (!(last && 4 * last < b->lanes) && affine_is_multiple(&index->base, b->lanes))
+        return b->lanes;
+    return index->count % 4 == 0 && affine_is_multiple(&index->base, 4) ? 4 : 0;
+}
+
+/* What one of its stores has: a row of the transposed block; of fours four lanes of it. */
+static const struct lvalue *transposed(struct builder *b, const struct lvalue *const *block, uint32_t rows, uint32_t l)
+{
+    if (rows == b->lanes)
+        return value_transposed(b, rows, block, l);
+    return value_four(b, value_transposed(b, rows, block, l % 4), l / 4 * 4);
 }
 
 static struct transposition find_transposition(struct builder *b, const struct kbuffer *buffer,
                                                const struct kstatement *s, const struct tile_index *const *index,
                                                uint32_t count, const struct point *point)
 {
-    struct transposition t = {s->rank, 1};
+    struct transposition t = {s->rank, 1, 0};
     struct laddress first = store_address(b, buffer, s, &point[0]);
     bool lanes = false;
     for (uint32_t i = 0; i < s->rank; i++)
@@ -81,15 +97,13 @@ static struct transposition find_transposition(struct builder *b, const struct k
         return t;
     /* a neighbour along index i is the first point whose subscript i differs */
     for (uint32_t i = 0; i < s->rank; i++) {
-        uint32_t last = index[i]->count % b->lanes;
-        if (index[i]->lanes || (last && 4 * last < b->lanes) || !affine_is_multiple(&index[i]->base, b->lanes))
-            continue;
-        for (uint32_t p = 1; p < count; p++) {
+        uint32_t rows = index[i]->lanes ? 0 : rows_of_blocks(b, index[i]);
+        for (uint32_t p = 1; rows && p < count; p++) {
             struct laffine x = env_find(point[p].env, statement_index(s)[i])->index.base;
             if (affine_equal(&x, &index[i]->base))
                 continue;
-            if (blocks_are_whole(b, buffer, s, point, p, index[i]->count))
-                t = (struct transposition){i, p};
+            if (blocks_are_whole(b, buffer, s, point, p, index[i]->count, rows))
+                t = (struct transposition){i, p, rows};
             break;
         }
     }
@@ -105,17 +119,17 @@ static bool store_transposed(struct builder *b, const struct kbuffer *buffer, co
         return false;
     for (uint32_t p = 0; p < count; p++) {
         uint32_t number = p / t.step % index[t.side]->count, rows = index[t.side]->count - number;
-        if (number % b->lanes)
+        if (number % t.rows)
             continue;
-        const struct lvalue *block[64], *mask = rows < b->lanes ? lanes_below(b, rows) : NULL;
-        for (uint32_t l = 0; l < b->lanes; l++)
+        const struct lvalue *block[64], *mask = rows < t.rows ? lanes_below(b, rows) : NULL;
+        for (uint32_t l = 0; l < t.rows; l++)
             block[l] = value_splat(b, l < rows ? value[p + l * t.step] : value_f32(b, 0));
         struct laddress a = store_address(b, buffer, s, &point[p]);
         for (uint32_t l = 0; l < point[p].valid && l < b->lanes; l++) {
             struct lplace place = a.place;
             place.element.constant += (int64_t)l * a.stride;
-            loops_store(b, &place, value_transposed(b, b->lanes, block, l), 1, mask,
-                       affine_is_multiple(&place.element, b->lanes));
+            loops_store(b, &place, transposed(b, block, t.rows, l), 1, mask,
+                        affine_is_multiple(&place.element, t.rows));
         }
     }
     b->version[buffer->number]++;

@@ -91,6 +91,7 @@ static struct key value_key(struct builder *b, const struct lvalue *v)
         key_affine(b, &key, &v->integer);
         break;
     case LO_TRANSPOSED:
+    case LO_PART:
         key_add(b, &key, (uint64_t)v->stride);
         break;
     case LO_LOAD:
@@ -255,6 +256,14 @@ const struct lvalue *value_transposed(struct builder *b, uint32_t args, const st
     struct lvalue v = {.op = LO_TRANSPOSED, .type = arg[0]->type, .width = b->lanes, .args = args, .arg = arg,
                        .stride = row};
     return value_shared(b, &v);
+}
+
+const struct lvalue *value_four(struct builder *b, const struct lvalue *arg, uint32_t from)
+{
+    const struct lvalue **whole = ARENA_NEW(b->arena, const struct lvalue *);
+    *whole = arg;
+    return value_shared(b, &(struct lvalue){.op = LO_PART, .type = arg->type, .width = 4, .args = 1, .arg = whole,
+                                            .stride = from});
 }
 
 const struct lvalue *value_load(struct builder *b, const struct lplace *place, enum ktype type, uint32_t width,

@@ -150,6 +150,22 @@ static double unevenness(int64_t tiles)
     return (double)split_shares(tiles, 4) / (double)(3 * tiles);
 }
 
+/* Lines that store a vector across its lanes: element by element, or four neighbours at a time (loops_store.c). */
+static double lines_across(const struct survey *s, int lane_dim, uint32_t width)
+{
+    double lines = 0;
+    for (uint32_t i = 0; i < s->accesses; i++) {
+        const struct access *a = &s->access[i];
+        int64_t neighbours = 1;
+        if (!a->store || lane_dim < 0 || a->step[lane_dim] != 2)
+            continue;
+        for (uint32_t d = 0; d < s->dims; d++)
+            neighbours = a->step[d] == 1 ? s->dim[d].tile : neighbours;
+        lines += neighbours % 4 ? 3 * width : width / 2 + 2;
+    }
+    return lines;
+}
+
 static double tile_cost(struct survey *s, int lane_dim, const struct ktarget *target)
 {
     bool tree = s->tree && lane_dim == (int)s->tree_dim;
@@ -183,7 +199,8 @@ static double tile_cost(struct survey *s, int lane_dim, const struct ktarget *ta
         points *= (double)written;
     }
     if (!tree) {
-        double lines = COPY_LINES * (double)copies + 0.8 * (double)s->operators * points;
+        double each = 0.8 * (double)s->operators + lines_across(s, lane_dim, target->lanes);
+        double lines = COPY_LINES * (double)copies + each * points;
         return cost * total * (1 + lines / (s->kernel->schedule.cold ? COLD_LINES : LINES));
     }
     /* code takes time to compile, and the loops' ends some to run */

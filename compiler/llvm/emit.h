@@ -139,6 +139,7 @@ void emit_prefetch(struct emitter *e, const struct lstatement *statement);
 /* emit_shuffle.c */
 LLVMValueRef emit_fold16(struct emitter *e, const struct lvalue *value);
 LLVMValueRef emit_join(struct emitter *e, const struct lvalue *value);
+LLVMValueRef emit_part(struct emitter *e, const struct lvalue *value);
 LLVMValueRef emit_transposed(struct emitter *e, const struct lvalue *value);
 
 /* emit_statement.c */

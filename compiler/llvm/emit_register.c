@@ -40,6 +40,7 @@ static LLVMValueRef compute(struct emitter *e, const struct lvalue *value) {
     case LO_FOLD16: return emit_fold16(e, value);
     case LO_JOIN: return emit_join(e, value);
     case LO_TRANSPOSED: return emit_transposed(e, value);
+    case LO_PART: return emit_part(e, value);
     case LO_PHI: break;
     }
     assert(!"a phi is bound by its loop or branch");

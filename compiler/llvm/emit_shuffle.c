@@ -180,6 +180,12 @@ LLVMValueRef emit_join(struct emitter *e, const struct lvalue *value) {
     return part[0];
 }
 
+LLVMValueRef emit_part(struct emitter *e, const struct lvalue *value) {
+    LLVMValueRef whole = emit_use(e, value->arg[0]);
+    fence(e, &whole, 1);
+    return half(e, whole, (uint32_t)value->stride, value->width);
+}
+
 LLVMValueRef emit_transposed(struct emitter *e, const struct lvalue *value) {
     uint32_t n = value->args;
     assert((n == value->width || n == 4) && value->stride >= 0 && value->stride < n);

@@ -88,6 +88,42 @@ static void check_squares(const struct test_target *t) {
     arena_deinit(&arena);
 }
 
+/* Four rows of n, stored as n rows of four. */
+static void check_fours(const struct test_target *t) {
+    uint32_t n = t->lanes;
+    struct arena arena;
+    struct make m;
+    const struct lvalue *row[4];
+    if (n < 8)
+        return;
+    arena_init(&arena, NULL);
+    make_init(&m, &arena, "fours", t->arith, n);
+    struct kbuffer *in = make_data(&m, "in", KT_F32, 4 * n), *out = make_buffer(&m, "out", KT_F32, KA_OUT, 4 * n);
+    for (uint32_t r = 0; r < 4; r++)
+        row[r] = make_load(&m, in, make_number(r * n), n, 1);
+    for (uint32_t j = 0; j < 4; j++) {
+        struct lvalue *columns = make_of(&m, &arena, LO_TRANSPOSED, n, row, 4);
+        columns->stride = j;
+        for (uint32_t q = 0; q < n / 4; q++) {
+            struct lvalue *column = make_of(&m, &arena, LO_PART, 4, (const struct lvalue *[]){columns}, 1);
+            column->stride = 4 * q;
+            make_store(&m, out, make_number((4 * q + j) * 4), column, 1, NULL)->aligned = true;
+        }
+    }
+    const struct kprogram *program = make_program(&m);
+    struct compiled c = compile(t->cpu, NULL, &program, 1);
+    float input[64];
+    _Alignas(64) float got[64];
+    for (uint32_t i = 0; i < 4 * n; i++)
+        input[i] = (float)i;
+    const void *data[] = {input, NULL};
+    CU_ASSERT_TRUE_FATAL(run(&c, "fours", got, data, NULL));
+    for (uint32_t i = 0; i < 4 * n; i++)
+        CU_ASSERT_EQUAL(got[i], input[i % 4 * n + i / 4]);
+    compiled_free(&c);
+    arena_deinit(&arena);
+}
+
 static void test_transposition(void) {
     struct test_target targets[4];
     size_t count = test_targets(targets, 4);
@@ -96,6 +132,7 @@ static void test_transposition(void) {
         check_transposition(&targets[t], KT_I32);
         check_transposition(&targets[t], KT_U8);
         check_squares(&targets[t]);
+        check_fours(&targets[t]);
     }
 }
 
