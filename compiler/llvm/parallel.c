@@ -12,7 +12,7 @@
 enum {
     THREADS_MAX = 16,
     PARTS_MAX = 8,
-    SHARE_LEAST = 1000, /* of unit_cost: less is not worth a module of its own */
+    SHARE_LEAST = 1000, /* of unit.cost: less is not worth a module of its own */
 };
 
 struct bin { /* one module */
@@ -64,9 +64,11 @@ static __attribute__((noinline)) void lower_units(struct work *work, struct lowe
     if (setjmp(mine->out_of_memory))
         return;
     while ((mine->failed = work->next++) < work->units.list.count) {
-        mine->message = module_lower_unit(&mine->arena, work->target, work->units.list.at[mine->failed], work->lower);
+        struct unit *unit = work->units.list.at[mine->failed];
+        mine->message = module_lower_unit(&mine->arena, work->target, unit, work->lower);
         if (mine->message)
             return;
+        unit_weigh(unit);
     }
 }
 
@@ -94,8 +96,8 @@ static bool lowered(struct work *work, char **out_message) {
 
 static int by_cost(const void *a, const void *b) {
     const struct unit *const *x = a, *const *y = b;
-    size_t cx = unit_cost(*x), cy = unit_cost(*y);
-    return cx != cy ? (cx < cy) - (cx > cy) : strcmp((*x)->name, (*y)->name);
+    return (*x)->cost != (*y)->cost ? ((*x)->cost < (*y)->cost) - ((*x)->cost > (*y)->cost)
+                                    : strcmp((*x)->name, (*y)->name);
 }
 
 static int by_bin_cost(const void *a, const void *b) {
@@ -103,37 +105,49 @@ static int by_bin_cost(const void *a, const void *b) {
     return (x->cost < y->cost) - (x->cost > y->cost);
 }
 
-/* The units that the same parts need, dealt out to as many bins as threads (fewer where that is little): the dearest
- * first, each into the cheapest bin. */
-static void deal(struct work *work, struct unit *const *unit, size_t count, uint32_t threads) {
-    size_t cost = 0, first = work->bins, most;
-    for (size_t i = 0; i < count; i++)
-        cost += unit_cost(unit[i]);
-    most = cost / SHARE_LEAST + 1 < threads ? cost / SHARE_LEAST + 1 : threads;
-    work->bins += most;
-    for (size_t i = 0; i < count; i++) {
-        struct bin *cheapest = &work->bin[first];
-        for (size_t b = first; b < work->bins; b++)
-            if (work->bin[b].cost < cheapest->cost)
-                cheapest = &work->bin[b];
-        cheapest->parts = unit[i]->parts;
-        cheapest->cost += unit_cost(unit[i]);
-        vec_push(&work->arena, &cheapest->units, unit[i]);
-    }
+/* Costs of the units that the same parts need, and how many modules that is worth. */
+struct group {
+    size_t cost;
+    uint32_t modules;
+    struct bin *bin[THREADS_MAX]; /* by thread */
+};
+
+/* The least loaded thread that may have units of this group. */
+static uint32_t thread_for(const struct group *group, const size_t *load, uint32_t threads) {
+    uint32_t best = THREADS_MAX;
+    for (uint32_t t = 0; t < threads; t++)
+        if ((group->bin[t] || group->modules) && (best == THREADS_MAX || load[t] < load[best]))
+            best = t;
+    return best;
 }
 
-static void deal_all(struct work *work, uint32_t threads) {
-    size_t count = work->units.list.count;
+/* Deals the units out to the threads, the dearest first, each to the one that has least to do; what a thread gets of
+ * units that the same parts need becomes one module. */
+static void deal(struct work *work, uint32_t threads) {
+    size_t count = work->units.list.count, load[THREADS_MAX] = {0};
     struct unit **unit = ARENA_ARRAY(&work->arena, struct unit *, count + 1);
-    work->bin = ARENA_ARRAY(&work->arena, struct bin, count + threads);
-    for (uint32_t parts = 1; parts < 1u << PARTS_MAX; parts++) {
-        size_t alike = 0;
-        for (size_t i = 0; i < count; i++)
-            if (work->units.list.at[i]->parts == parts)
-                unit[alike++] = work->units.list.at[i];
-        qsort(unit, alike, sizeof(struct unit *), by_cost);
-        if (alike)
-            deal(work, unit, alike, threads);
+    struct group *groups = ARENA_ARRAY(&work->arena, struct group, 1u << PARTS_MAX);
+    work->bin = ARENA_ARRAY(&work->arena, struct bin, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        unit[i] = work->units.list.at[i];
+        groups[unit[i]->parts].cost += unit[i]->cost;
+    }
+    for (uint32_t parts = 0; parts < 1u << PARTS_MAX; parts++) {
+        size_t most = groups[parts].cost / SHARE_LEAST + 1;
+        groups[parts].modules = most < threads ? (uint32_t)most : threads;
+    }
+    qsort(unit, count, sizeof *unit, by_cost);
+    for (size_t i = 0; i < count; i++) {
+        struct group *group = &groups[unit[i]->parts];
+        uint32_t t = thread_for(group, load, threads);
+        if (!group->bin[t]) {
+            group->bin[t] = &work->bin[work->bins++];
+            group->bin[t]->parts = unit[i]->parts;
+            group->modules--;
+        }
+        group->bin[t]->cost += unit[i]->cost;
+        load[t] += unit[i]->cost;
+        vec_push(&work->arena, &group->bin[t]->units, unit[i]);
     }
     qsort(work->bin, work->bins, sizeof *work->bin, by_bin_cost);
 }
@@ -222,7 +236,7 @@ static __attribute__((noinline)) bool compile_all(struct work *work, struct code
     on_threads(work, threads, lower_thread);
     if (!lowered(work, out_message))
         return false;
-    deal_all(work, threads);
+    deal(work, threads);
     on_threads(work, threads, generate_thread);
     return generated(work, out_message) && join_all(work, parts, count, out_message);
 }

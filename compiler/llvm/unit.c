@@ -75,8 +75,36 @@ void units_add(struct units *units, const struct kprogram *const *programs, size
     }
 }
 
-size_t unit_cost(const struct unit *unit) {
-    enum { FUNCTION = 20, CALL = 8 };
-    size_t cost = unit->loops ? unit->loops->values : CALL * unit->program->calls.count;
-    return FUNCTION + (unit->cold ? cost / 2 : cost);
+/* Instructions of LLVM's for one register or store, addresses included. */
+static size_t define_cost(const struct lvalue *v) {
+    switch (v->op) {
+    case LO_TRANSPOSED: return 5; /* its share of the network */
+    case LO_LOAD: return v->width > 1 && v->stride > 1 && !v->index ? 3 * v->width : 2;
+    case LO_SPLAT: return 2;
+    default: return 1;
+    }
+}
+
+static size_t store_cost(const struct lstatement *s) {
+    return s->value->width > 1 && s->stride != 1 && !s->index ? 3 * s->value->width : 2;
+}
+
+static size_t block_cost(const struct lblock *block) {
+    enum { BRANCH = 5 };
+    size_t cost = 0;
+    for (size_t i = 0; i < block->list.count; i++) {
+        const struct lstatement *s = block->list.at[i];
+        if (s->kind == LS_DEFINE)
+            cost += define_cost(s->value);
+        else if (s->kind == LS_STORE)
+            cost += store_cost(s);
+        else
+            cost += BRANCH + s->carries + block_cost(&s->body) + block_cost(&s->otherwise);
+    }
+    return cost;
+}
+
+void unit_weigh(struct unit *unit) {
+    enum { FUNCTION = 40, CALL = 12 };
+    unit->cost = FUNCTION + (unit->loops ? block_cost(&unit->loops->body) : CALL * unit->program->calls.count);
 }

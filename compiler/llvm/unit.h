@@ -15,6 +15,7 @@ struct unit {
     const char *text;
     const struct emit_argument *arguments;
     struct lkernel *loops;
+    size_t cost; /* about how many instructions of LLVM's: proportional to the time it takes to compile them */
     /* of a program */
     struct unit **callee; /* for each of its kernels */
 };
@@ -25,7 +26,7 @@ struct units {
 
 /* Adds the programs of one part. */
 void units_add(struct units *units, const struct kprogram *const *programs, size_t count, uint32_t part);
-/* How much there is to generate, in registers defined: proportional to the time it takes. Needs `loops`. */
-size_t unit_cost(const struct unit *unit);
+/* Sets the cost from `loops`. */
+void unit_weigh(struct unit *unit);
 
 #endif
