@@ -14,12 +14,18 @@
 
 #include <string.h>
 
+struct nodes_behind {
+    VEC(uint32_t) nodes;
+};
+
 struct fuser {
+    struct arena *arena;
     struct graph *graph;
     size_t count;
-    uint32_t *group;       /* of each node; that of its first node */
-    struct pointer_map at; /* node -> its place + 1, as a pointer */
-    bool *edge;            /* [count * count]: node j must come behind node i */
+    uint32_t *group;             /* of each node; that of its first node */
+    uint32_t *next;              /* another node of its group; `count`: none */
+    struct nodes_behind *behind; /* of each node: those that must come behind it */
+    struct pointer_map at;       /* node -> its place + 1, as a pointer */
     bool *seen;
 };
 
@@ -36,22 +42,24 @@ static void add_overwrite_edges(struct fuser *f, size_t update)
         for (size_t i = 0; i < f->count; i++)
             for (uint32_t j = 0; i != update && j < f->graph->nodes.at[i]->inputs; j++)
                 if (f->graph->nodes.at[i]->input[j] == node->input[k])
-                    f->edge[i * f->count + update] = true;
+                    vec_push(f->arena, &f->behind[i].nodes, (uint32_t)update);
 }
 
 static void init(struct fuser *f, struct arena *arena, struct graph *graph)
 {
-    *f = (struct fuser){.graph = graph, .count = graph->nodes.count};
+    *f = (struct fuser){.arena = arena, .graph = graph, .count = graph->nodes.count};
     f->group = ARENA_ARRAY(arena, uint32_t, f->count);
-    f->edge = arena_array(arena, f->count * f->count, sizeof(bool));
+    f->next = ARENA_ARRAY(arena, uint32_t, f->count);
+    f->behind = ARENA_ARRAY(arena, struct nodes_behind, f->count);
     f->seen = ARENA_ARRAY(arena, bool, f->count);
     map_init(&f->at, arena);
     for (size_t i = 0; i < f->count; i++) {
         const struct node *node = graph->nodes.at[i];
         f->group[i] = (uint32_t)i;
+        f->next[i] = (uint32_t)f->count;
         map_set(&f->at, node, (void *)(uintptr_t)(i + 1));
         for (uint32_t k = 0; k < node->inputs; k++)
-            f->edge[place_of(f, node->input[k]->node) * f->count + i] = true;
+            vec_push(arena, &f->behind[place_of(f, node->input[k]->node)].nodes, (uint32_t)i);
     }
     for (size_t i = 0; i < f->count; i++)
         if (graph->nodes.at[i]->op->flags & OP_IN_PLACE)
@@ -63,23 +71,20 @@ static void init(struct fuser *f, struct arena *arena, struct graph *graph)
 /* From group `a`, is group `to` reached by way of a third one? */
 static bool walk(struct fuser *f, uint32_t a, uint32_t to, uint32_t from)
 {
-    for (size_t i = 0; i < f->count; i++) {
-        if (f->group[i] != a)
-            continue;
-        for (size_t j = 0; j < f->count; j++) {
-            uint32_t next = f->group[j];
-            if (!f->edge[i * f->count + j] || next == from || f->seen[next] || next == a)
+    for (uint32_t i = a; i < f->count; i = f->next[i])
+        for (size_t j = 0; j < f->behind[i].nodes.count; j++) {
+            uint32_t group = f->group[f->behind[i].nodes.at[j]];
+            if (group == from || f->seen[group] || group == a)
                 continue;
-            if (next == to) {
+            if (group == to) {
                 if (a != from)
                     return true;
                 continue;
             }
-            f->seen[next] = true;
-            if (walk(f, next, to, from))
+            f->seen[group] = true;
+            if (walk(f, group, to, from))
                 return true;
         }
-    }
     return false;
 }
 
@@ -94,10 +99,12 @@ static void join(struct fuser *f, size_t a, size_t b)
     uint32_t first = f->group[a], second = f->group[b];
     if (first == second || between(f, first, second) || between(f, second, first))
         return;
-    uint32_t low = first < second ? first : second, high = first < second ? second : first;
-    for (size_t i = 0; i < f->count; i++)
-        if (f->group[i] == high)
-            f->group[i] = low;
+    uint32_t low = first < second ? first : second, high = first < second ? second : first, last = low;
+    while (f->next[last] < f->count)
+        last = f->next[last];
+    f->next[last] = high;
+    for (uint32_t i = high; i < f->count; i = f->next[i])
+        f->group[i] = low;
 }
 
 /* ---- what belongs together ---- */
