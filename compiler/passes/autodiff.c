@@ -100,6 +100,7 @@ bool pass_autodiff(struct pass_context *context)
     enum result_role role = context->entry == ENTRY_STEP ? RESULT_GRADIENT : RESULT_INPUT_GRADIENT;
     if (graph_result(d.graph, role) || has_updates(d.graph)) {
         diag_error(context->diags, (struct span){0}, "the graph @%s has its gradients already", d.graph->name);
+        diag_help(context->diags, "take it from before: xentc MODEL.net --emit=graph --stop-after=simplify");
         return false;
     }
     map_init(&d.gradient, context->arena);

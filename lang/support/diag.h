@@ -1,9 +1,9 @@
 /* Diagnostics about the user's text: collected, at most 20 errors, each with notes and a help line, printed at once:
  *
- *   lenet.net:12:34: error: linear needs a vector per example, but conv2 has the shape [16, 4, 4]
- *      12 |     fc1   = conv2 |> linear(120) |> relu
+ *   lenet.net:11:22: error: linear needs a vector per example, but conv2 has the shape [16, 4, 4]
+ *      11 |     fc1   = conv2 |> linear(120) |> relu
  *         |                      ^~~~~~~~~~~
- *   lenet.net:11:5: note: conv2 is made here
+ *   lenet.net:10:5: note: conv2 is made here
  *      help: flatten it first: conv2 |> flatten |> linear(120)
  */
 #ifndef XENT_SUPPORT_DIAG_H
