@@ -106,6 +106,7 @@ enum lstatement_kind {
     LS_FOR,      /* for var = max(lo) to min(hi) step: may run zero times */
     LS_IF,       /* condition: width 1 bool */
     LS_PREFETCH, /* place; write: for writing */
+    LS_FORGET,   /* what is loaded below is loaded there, whatever was loaded above */
     LS_ONCE,     /* body by thread 0 alone */
 };
 struct lcarried { /* a register that a loop carries, or a branch yields */

@@ -149,6 +149,10 @@ static void print_statement(const struct lstatement *s, struct text *out)
         print_place(&s->place, out);
         return;
     }
+    if (s->kind == LS_FORGET) {
+        text_add(out, "forget");
+        return;
+    }
     text_add(out, "store ");
     print_place(&s->place, out);
     print_lanes(s->stride, s->index, s->mask, out);

@@ -75,6 +75,24 @@ static void open_segment(struct builder *b, struct reduce_nest *nest, uint32_t l
         acc[pick[i]] = sum[i];
 }
 
+/* Whether the accumulators and all that one value of the innermost index loads are more than there are registers: what
+ * the next value would find again is then better loaded again. */
+static bool is_crowded(struct builder *b, const struct reduce_nest *nest, uint32_t level, const struct point *point,
+                       int64_t value, uint32_t count, const uint32_t *pick)
+{
+    const struct kreduce *r = nest->reduce;
+    if (level + 1 < r->indices || !r->term[1])
+        return false;
+    struct point *p = ARENA_ARRAY(b->arena, struct point, count);
+    uint32_t *number = ARENA_ARRAY(b->arena, uint32_t, count), registers = nest->count;
+    for (uint32_t i = 0; i < count; i++)
+        p[i] = point[pick[i]];
+    p = env_points(b, count, p, r->index[level], (struct lindex){.base = affine_constant(value)});
+    for (int t = 0; t < 2; t++)
+        registers += reduce_alike(b, r->term[t], count, p, number);
+    return registers > b->target->registers;
+}
+
 static void open_segments(struct builder *b, struct reduce_nest *nest, uint32_t level, const struct point *point,
                           const struct range *range, const struct lvalue **acc)
 {
@@ -91,8 +109,15 @@ static void open_segments(struct builder *b, struct reduce_nest *nest, uint32_t 
             if (range[i].lo <= run.lo && run.lo < range[i].hi)
                 pick[count++] = i;
         }
-        if (count)
-            open_segment(b, nest, level, point, run, count, pick, acc);
+        if (!count)
+            continue;
+        size_t mark = scope_open(b);
+        bool crowded = is_crowded(b, nest, level, point, run.lo, count, pick);
+        open_segment(b, nest, level, point, run, count, pick, acc);
+        if (crowded) {
+            loops_emit(b, LS_FORGET);
+            scope_close(b, mark);
+        }
     }
 }
 

@@ -134,6 +134,8 @@ LLVMValueRef emit_operator(struct emitter *e, const struct lvalue *value);
 /* emit_memory.c */
 LLVMValueRef emit_load(struct emitter *e, const struct lvalue *value);
 void emit_store(struct emitter *e, const struct lstatement *statement);
+/* No instruction, but loads stay on their side of it. */
+void emit_forget(struct emitter *e);
 void emit_prefetch(struct emitter *e, const struct lstatement *statement);
 
 /* emit_shuffle.c */

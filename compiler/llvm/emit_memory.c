@@ -164,6 +164,34 @@ static void store_one(struct emitter *e, LLVMValueRef value, LLVMValueRef addres
     LLVMSetAlignment(LLVMBuildStore(e->builder, value, address), align);
 }
 
+/* Where only the first lanes are on, and which ones is known: how many, 0 if not so. */
+static uint32_t first_lanes(const struct emitter *e, const struct lvalue *mask) {
+    if (e->module->target->facts.masks || !mask || mask->op != LO_KOP || mask->kop != KX_LT ||
+        mask->arg[0]->op != LO_LANE)
+        return 0;
+    const struct lvalue *end = mask->arg[1]->op == LO_SPLAT ? mask->arg[1]->arg[0] : mask->arg[1];
+    return end->op == LO_CONST && end->i32 > 0 && (uint32_t)end->i32 < mask->width ? (uint32_t)end->i32 : 0;
+}
+
+/* Lanes [from, from + count) of a vector. */
+static LLVMValueRef part_of(struct emitter *e, LLVMValueRef vector, uint32_t from, uint32_t count) {
+    uint32_t lanes[16];
+    if (count == 1)
+        return lane(e, vector, from);
+    for (uint32_t l = 0; l < count; l++)
+        lanes[l] = from + l;
+    return emit_shuffle(e, vector, LLVMGetPoison(LLVMTypeOf(vector)), lanes, count);
+}
+
+/* Halves and halves of them: processors without registers for masks are slow at storing under one. */
+static void store_first(struct emitter *e, LLVMValueRef value, LLVMValueRef address, uint32_t count, uint32_t bytes) {
+    for (uint32_t from = 0, part = 1; from < count; from += part) {
+        for (part = 1; 2 * part <= count - from;)
+            part *= 2;
+        store_one(e, part_of(e, value, from, part), offset(e, address, emit_constant_i64(e, from * bytes)), bytes);
+    }
+}
+
 static LLVMValueRef as_stored(struct emitter *e, const struct lstatement *s) {
     enum ktype to = place_type(&s->place);
     LLVMValueRef value = emit_use(e, s->value);
@@ -175,8 +203,13 @@ static LLVMValueRef as_stored(struct emitter *e, const struct lstatement *s) {
 
 void emit_store(struct emitter *e, const struct lstatement *s) {
     uint32_t width = s->value->width, bytes = emit_bytes(place_type(&s->place));
-    LLVMValueRef value = as_stored(e, s), mask = s->mask ? mask_of(e, s->mask) : NULL;
+    uint32_t first = width > 1 && !s->index && s->stride == 1 ? first_lanes(e, s->mask) : 0;
+    LLVMValueRef value = as_stored(e, s), mask = s->mask && !first ? mask_of(e, s->mask) : NULL;
     LLVMValueRef address = emit_address(e, &s->place);
+    if (first) {
+        store_first(e, value, address, first, bytes);
+        return;
+    }
     LLVMTypeRef type = LLVMTypeOf(value);
     if (width == 1 && s->index)
         address = at_index(e, address, s->index, s->stride * bytes);
@@ -206,6 +239,8 @@ void emit_store(struct emitter *e, const struct lstatement *s) {
         masked(e, "llvm.masked.scatter", types, args, 3, 1, bytes);
     }
 }
+
+void emit_forget(struct emitter *e) { LLVMBuildFence(e->builder, LLVMAtomicOrderingAcquireRelease, 1, ""); }
 
 void emit_prefetch(struct emitter *e, const struct lstatement *s) {
     LLVMTypeRef type = e->module->ptr;

@@ -202,10 +202,8 @@ LLVMValueRef emit_transposed(struct emitter *e, const struct lvalue *value) {
     for (uint32_t i = 0; i < n; i++)
         rows.row[i] = emit_use(e, value->arg[i]);
     transpose(e, rows.row, n, value->width);
-    /* No instruction either: what is loaded later is, so that this block's and the next one's are not in registers at
-     * the same time. */
-    if (n < value->width)
-        LLVMBuildFence(e->builder, LLVMAtomicOrderingAcquireRelease, 1, "");
+    if (n < value->width) /* this block and the next one are not in registers at the same time */
+        emit_forget(e);
     vec_push(e->module->arena, &e->rows, rows);
     return rows.row[value->stride];
 }

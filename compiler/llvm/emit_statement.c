@@ -276,6 +276,7 @@ void emit_block(struct emitter *e, const struct lblock *block) {
         case LS_FOR: loop(e, s); break;
         case LS_IF: branch(e, s, emit_use(e, s->value)); break;
         case LS_PREFETCH: emit_prefetch(e, s); break;
+        case LS_FORGET: emit_forget(e); break;
         case LS_ONCE: once(e, s); break;
         }
     }

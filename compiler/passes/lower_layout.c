@@ -147,9 +147,9 @@ struct klayout lower_layout_inputs(uint32_t rank, const int64_t *extent)
     return panels(rank, extent, order, INT64_MAX);
 }
 
-struct klayout lower_layout_zeros(uint32_t rank, const int64_t *extent)
+struct klayout lower_layout_zeros(uint32_t rank, const int64_t *extent, const struct layout_plan *plan)
 {
-    return rank == 2 ? panels(rank, extent, (uint32_t[]){1, 0}, WIDEST_PANEL) : klayout_dense(rank, extent);
+    return rank == 2 ? panels(rank, extent, (uint32_t[]){1, 0}, plan->zeros_panel) : klayout_dense(rank, extent);
 }
 
 int64_t lower_bytes(const struct kvar *var)

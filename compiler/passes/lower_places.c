@@ -129,7 +129,7 @@ static struct kvar *add_state(struct places *p, const struct value *leaf, const 
     const char *name = node_attr(leaf->node, "name")->string;
     struct kvar *var = add_var(p, name, KP_STATE, KT_F32, leaf->type.rank, leaf->type.dim);
     bool zeros = !p->plan.features && lower_skips_zeros(p->context, weight);
-    var->layout = zeros ? lower_layout_zeros(var->rank, var->extent) : weight_layout(p, var);
+    var->layout = zeros ? lower_layout_zeros(var->rank, var->extent, &p->plan) : weight_layout(p, var);
     give_bytes(p, var);
     double bound = optimizer ? 0 : node_float(leaf->node, "bound");
     vec_push(p->program->arena, &p->lowered->states, (struct lowered_state){name, var, optimizer, bound, stream});
@@ -233,7 +233,7 @@ static struct klayout layout_of(const struct places *p, const struct value *valu
     if (p->plan.features)
         return lower_layout_example(var->rank, var->extent, is_viewed(p->context->graph, root_of(value)));
     if (copy && is_read_by(p->context->graph, value, "linear_zeros_dw"))
-        return lower_layout_zeros(var->rank, var->extent);
+        return lower_layout_zeros(var->rank, var->extent, &p->plan);
     if (copy)
         return lower_layout_features(var->rank, var->extent, p->lanes);
     return lower_layout_batch(var->rank, var->extent, is_image(p->context->graph, root_of(value)));

@@ -68,9 +68,18 @@ static struct layout_plan choose_lanes(const struct pass_context *context)
     return plan;
 }
 
+/* Whole lines of as many vectors as a tile has, of four examples that share a list. */
+static int64_t zeros_panel(const struct ktarget *target)
+{
+    enum { LIST = 4, LINE = 16, WIDEST = 64 };
+    int64_t panel = target ? (target->registers - 2) / (LIST + 1) * (int64_t)target->lanes / LINE * LINE : WIDEST;
+    return panel < LINE ? LINE : panel > WIDEST ? WIDEST : panel;
+}
+
 struct layout_plan lower_plan(const struct pass_context *context)
 {
     struct layout_plan plan = choose_lanes(context);
+    plan.zeros_panel = zeros_panel(context->target);
     plan.capacity = context->batch;
     if (!plan.features)
         plan.capacity = (context->batch + KERNEL_TREE_GROUP - 1) / KERNEL_TREE_GROUP * KERNEL_TREE_GROUP;

@@ -42,6 +42,7 @@ struct lowered_view { /* `var` is the memory of `root` in another shape */
 struct layout_plan {
     bool features;          /* else the batch */
     int64_t lanes, vectors; /* of features: so many vectors make the widest tile */
+    int64_t zeros_panel;    /* outputs side by side of a layer that leaves out zeros */
     int64_t capacity;       /* places for examples: whole vectors of them, with the batch in the lanes */
     const char *why;        /* for the program's text; NULL where there was nothing to choose */
 };
@@ -79,8 +80,9 @@ struct klayout lower_layout_example(uint32_t rank, const int64_t *extent, bool v
 struct klayout lower_layout_outputs(uint32_t rank, const int64_t *extent, const struct layout_plan *plan);
 /* and the same weights with the inputs innermost, for the gradient over the layer's input. */
 struct klayout lower_layout_inputs(uint32_t rank, const int64_t *extent);
-/* Weights, and gradients over outputs, of layers that leave out zeros: any input's, or example's, outputs in a row. */
-struct klayout lower_layout_zeros(uint32_t rank, const int64_t *extent);
+/* Weights, and gradients over outputs, of layers that leave out zeros: any input's, or example's, outputs in a row, in
+ * panels of a tile's width, so that the lines between those that a tile reads are its own. */
+struct klayout lower_layout_zeros(uint32_t rank, const int64_t *extent, const struct layout_plan *plan);
 /* Bytes to set aside for a buffer: a vector register's width beyond its end may be touched. */
 int64_t lower_bytes(const struct kvar *var);
 
