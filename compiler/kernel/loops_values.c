@@ -247,8 +247,8 @@ const struct lvalue *value_join(struct builder *b, uint32_t args, const struct l
 {
     if (args == 1)
         return value_splat(b, arg[0]);
-    return value_shared(b,
-                        &(struct lvalue){.op = LO_JOIN, .type = arg[0]->type, .width = b->lanes, .args = args, .arg = arg});
+    return value_shared(b, &(struct lvalue){.op = LO_JOIN, .type = arg[0]->type, .width = b->lanes, .args = args,
+                                            .arg = arg});
 }
 
 const struct lvalue *value_transposed(struct builder *b, uint32_t args, const struct lvalue *const *arg, uint32_t row)
