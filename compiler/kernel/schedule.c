@@ -6,7 +6,10 @@
 
 #include <string.h>
 
-enum { FAR_CACHES = 4 /* second caches that would hold it */ };
+enum {
+    FAR_CACHES = 4,   /* second caches that would hold it */
+    FETCH_SLOTS = 200 /* multiply-adds while a line comes from beyond the second cache */
+};
 
 /* ---- lanes ---- */
 
@@ -74,6 +77,15 @@ static bool updates_rows(const struct kernel *kernel, int64_t tile, const struct
     return bytes > FAR_CACHES * target->l2_bytes;
 }
 
+/* Whether what is fetched when a tile's sums begin has time to arrive before they end. */
+static bool takes_long(const struct survey *s, int lane_dim, uint32_t lanes)
+{
+    int64_t products = s->heaviest;
+    for (uint32_t d = 0; d < s->dims; d++)
+        products *= (int)d == lane_dim ? (s->dim[d].tile + lanes - 1) / lanes : s->dim[d].tile;
+    return products >= FETCH_SLOTS;
+}
+
 /* A kernel whose schedule lacks nothing but what the threads share. */
 struct planned {
     struct survey *survey;
@@ -131,7 +143,7 @@ static void plan_kernel(struct arena *arena, struct kernel *kernel, const struct
     for (uint32_t d = 0; d < s->dims; d++)
         if (survey_is_index(s, d) && s->dim[d].tile > 1)
             vec_push(arena, &out->tile, (struct ktile){s->dim[d].name, s->dim[d].tile});
-    if (s->heaviest > 1 && !blocks)
+    if (s->heaviest > 1 && !blocks && takes_long(s, lane_dim, target->lanes))
         for (size_t i = 0; i < kernel->buffers.count; i++)
             if (kernel->buffers.at[i]->access == KA_INOUT && kernel->buffers.at[i]->rank > 1)
                 vec_push(arena, &out->prefetch, kernel->buffers.at[i]->name);
