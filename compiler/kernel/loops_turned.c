@@ -1,7 +1,7 @@
 /* Sums along which a factor lies side by side in memory while its lanes lie across: W[n, k] with the outputs n
  * innermost, summed over n, with k in the lanes. Instead of gathering lanes one by one the sum goes in blocks of as
- * many terms as a vector has lanes. Of these four at a time are loaded, squares of four lanes by four terms side by side
- * in registers, and transposed. The terms join in the order of the text. */
+ * many terms as a vector has lanes. Of these four at a time are loaded, squares of four lanes by four terms side by
+ * side in registers, and transposed. The terms join in the order of the text. */
 #include "loops_reduce.h"
 
 #include <string.h>
@@ -96,8 +96,8 @@ const struct lvalue *eval_turned(struct builder *b, const struct kexpr *load, co
     return value_transposed(b, SQUARE, row, number);
 }
 
-/* Fetches every so many vectors of a later block, from one on; behind the sum's end that is memory of anything, or none,
- * and does no harm. */
+/* Fetches every so many vectors of a later block, from one on; behind the sum's end that is memory of anything, or
+ * none, and does no harm. */
 static void fetch_ahead(struct builder *b, const struct kexpr *load, const struct point *point,
                         const struct kindex *index, const struct laffine *base, uint32_t from, uint32_t step)
 {
