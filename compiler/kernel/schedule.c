@@ -109,19 +109,19 @@ static void plan_kernel(struct arena *arena, struct kernel *kernel, const struct
     if (lane_dim >= 0)
         out->lanes = tree_lanes ? s->tree : s->dim[lane_dim].name;
     struct ktarget narrow = *target;
-    if (lane_dim >= 0 && !tree_lanes && s->heaviest > 1)
+    if (lane_dim >= 0 && !tree_lanes && survey_adds(s))
         narrow.lanes = schedule_narrow(s->dim[lane_dim].extent, target);
     if (narrow.lanes < target->lanes)
         out->width = narrow.lanes;
     target = &narrow;
-    if (s->heaviest > 1 && !s->scalar)
+    if (survey_adds(s) && !s->scalar)
         schedule_tile(s, lane_dim, target);
     else
         schedule_elementwise_tile(s, lane_dim, target);
     schedule_limit_code(s, lane_dim, target);
     for (uint32_t i = 0; i < stores; i++)
         survey_unroll_windows(s, store[i]->value, out);
-    bool blocks = tree_lanes && s->heaviest > 1 && stores_everywhere(s, store, stores);
+    bool blocks = tree_lanes && survey_adds(s) && stores_everywhere(s, store, stores);
     /* loops: examples of a data set outermost, so that each is read in one go; then the lanes' tiles, so that their
      * panel stays in the cache, or innermost, where rows are updated that come from far away; what is tiled for reuse
      * innermost */
@@ -143,7 +143,7 @@ static void plan_kernel(struct arena *arena, struct kernel *kernel, const struct
     for (uint32_t d = 0; d < s->dims; d++)
         if (survey_is_index(s, d) && s->dim[d].tile > 1)
             vec_push(arena, &out->tile, (struct ktile){s->dim[d].name, s->dim[d].tile});
-    if (s->heaviest > 1 && !blocks && takes_long(s, lane_dim, target->lanes))
+    if (survey_adds(s) && !blocks && takes_long(s, lane_dim, target->lanes))
         for (size_t i = 0; i < kernel->buffers.count; i++)
             if (kernel->buffers.at[i]->access == KA_INOUT && kernel->buffers.at[i]->rank > 1)
                 vec_push(arena, &out->prefetch, kernel->buffers.at[i]->name);

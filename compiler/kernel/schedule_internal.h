@@ -19,6 +19,7 @@ struct access { /* a load or store of the innermost loop */
     uint32_t dims;   /* bit set of the dims its address depends on */
     uint32_t apart;  /* of these: not only by the number of a period */
     int64_t weight;  /* how often it is executed for one point */
+    bool term;       /* in a term of a sum */
     bool store;
     const struct kbuffer *buffer;
     uint32_t by[KERNEL_MAX_RANK]; /* dims that the subscript of each dimension depends on */
@@ -40,6 +41,7 @@ struct survey {
     uint32_t narrow;      /* of these: neighbours have few terms in common, and lanes would run over those of all */
     uint32_t brief;       /* of these: less than half as long as the sum's index in the condition */
     uint32_t slides;      /* dims that move an address together with a sum's index: neighbours read mostly the same */
+    uint32_t nested;   /* in how many sums what is looked at now stands */
     bool scalar;       /* a list is made: neither lanes nor tiles */
     int64_t heaviest;  /* weight of the innermost loop */
     int64_t terms;     /* multiply-adds of one innermost iteration */
@@ -52,6 +54,10 @@ struct survey {
 
 /* Whether dim d is an index of the stores: neither a window's, nor the batch of a sum over it. */
 bool survey_is_index(const struct survey *s, uint32_t d);
+/* Whether its time is in sums: loops, or one product of each example added over the batch. */
+bool survey_adds(const struct survey *s);
+/* Whether the innermost of its loops loads it. */
+bool survey_is_inner(const struct survey *s, const struct access *access);
 /* Of a kernel with a sum over the batch: vectors of examples, each at a place of its own, that a tile, or a block,
  * reads at one position of its sum. Dims that slide along with the position count once. */
 int64_t survey_lines(const struct survey *s, bool block);

@@ -135,7 +135,7 @@ static double split_cost(const struct survey *s, const struct split *split, int6
                          const double before[MOST_WEIGHED + 1], uint32_t lanes, int64_t threads,
                          const struct ownership *ownership)
 {
-    double touched[MAX_DIMS], cycles = (double)(s->heaviest > 1 ? s->heaviest * s->terms : s->accesses) / lanes;
+    double touched[MAX_DIMS], cycles = (double)(survey_adds(s) ? s->heaviest * s->terms : s->accesses) / lanes;
     uint32_t all = 0;
     for (uint32_t d = 0; d < s->dims; d++) {
         touched[d] = 1;

@@ -134,7 +134,7 @@ static void add_access(struct survey *s, const struct kbuffer *buffer, const uin
     if (s->accesses == MAX_LOADS)
         return;
     struct access *a = &s->access[s->accesses];
-    *a = (struct access){.apart = apart, .weight = weight, .store = store, .buffer = buffer, .along = along};
+    *a = (struct access){.apart = apart, .weight = weight, .term = s->nested > 0, .store = store, .buffer = buffer, .along = along};
     for (uint32_t i = 0; i < rank; i++) {
         a->dims |= dims[i];
         a->by[i] = dims[i];
@@ -151,7 +151,7 @@ static void add_access(struct survey *s, const struct kbuffer *buffer, const uin
     }
     for (uint32_t i = 0; i < s->accesses; i++) /* the same place twice costs once */
         if (s->access[i].buffer == buffer && s->access[i].store == store && s->access[i].weight == weight &&
-            s->access[i].dims == a->dims)
+            s->access[i].term == a->term && s->access[i].dims == a->dims)
             return;
     s->accesses++;
 }
@@ -268,11 +268,13 @@ static void look_at(struct survey *s, const struct kexpr *expr, const struct mea
             s->heaviest = inside;
             s->terms = 0;
         }
-        if (inside == s->heaviest && inside > 1)
+        if (inside == s->heaviest && (inside > 1 || (s->tree && r->kind == KR_SUM_FMA)))
             s->terms++;
+        s->nested++;
         for (int i = 0; i < 2; i++)
             if (r->term[i])
                 look_at(s, r->term[i], m, inside);
+        s->nested--;
         return;
     }
     default:
@@ -310,6 +312,16 @@ bool survey_turns(const struct access *a, uint32_t lanes)
            klayout_has_runs(&a->buffer->layout, a->along - 1, lanes);
 }
 
+bool survey_adds(const struct survey *s)
+{
+    return s->heaviest > 1 || (s->tree && s->terms);
+}
+
+bool survey_is_inner(const struct survey *s, const struct access *a)
+{
+    return !a->store && a->weight == s->heaviest && (s->heaviest > 1 || a->term);
+}
+
 int64_t survey_lines(const struct survey *s, bool block)
 {
     int64_t lines = 0;
@@ -319,7 +331,7 @@ int64_t survey_lines(const struct survey *s, bool block)
         for (uint32_t d = 0; d < s->dims; d++)
             if (a->dims >> d & 1 && !(s->slides >> d & 1) && d != s->tree_dim)
                 n *= block ? s->dim[d].block : s->dim[d].tile;
-        if (a->weight == s->heaviest && !a->store)
+        if (survey_is_inner(s, a))
             lines += n;
     }
     return lines;

@@ -40,7 +40,7 @@ static double iteration_cost(const struct survey *s, int lane_dim, const struct 
     }
     for (uint32_t i = 0; i < s->accesses; i++) {
         const struct access *a = &s->access[i];
-        if (a->weight != s->heaviest || a->store)
+        if (!survey_is_inner(s, a))
             continue;
         int64_t n = 1;
         for (uint32_t d = 0; d < s->dims; d++)
@@ -278,7 +278,7 @@ static bool loads_across_panels(const struct survey *s, uint32_t lane_dim, int64
     bool across = false;
     for (uint32_t i = 0; i < s->accesses; i++) {
         const struct access *a = &s->access[i];
-        if (a->store || a->weight != s->heaviest)
+        if (!survey_is_inner(s, a))
             continue;
         if (a->step[lane_dim] == 0 && a->buffer->layout.elements * (int64_t)sizeof(float) > cache)
             return false;
