@@ -265,7 +265,7 @@ void eval_reduce(struct builder *b, const struct kexpr *expr, uint32_t count, co
                  const struct lvalue **out, const struct lvalue **out_position);
 /* loops_conditions.c */
 bool loops_mentions(const struct kexpr *expr, const struct kindex *index);
-void loops_prefetch(struct builder *b, const struct lplace *place);
+void loops_prefetch(struct builder *b, const struct lplace *place, bool write);
 
 /* ---- loops_terms.c ---- */
 /* acc[pick[i]] = fma(a, b, acc[pick[i]]) for each point. */

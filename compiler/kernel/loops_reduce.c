@@ -5,11 +5,11 @@
 #include <math.h>
 #include <string.h>
 
-void loops_prefetch(struct builder *b, const struct lplace *place)
+void loops_prefetch(struct builder *b, const struct lplace *place, bool write)
 {
     struct lstatement *line = loops_emit(b, LS_PREFETCH);
     line->place = *place;
-    line->write = true;
+    line->write = write;
 }
 
 /* The loop over the only index in as many pieces as there are rows to prefetch, a row ahead of each. */
@@ -31,7 +31,7 @@ static void open_spread(struct builder *b, struct reduce_nest *nest, const struc
         struct lplace place = spread.lines.at[l].place;
         struct laffine offset = affine_term(b, row, spread.lines.at[l].step);
         place.element = affine_add(b, &place.element, &offset, 1);
-        loops_prefetch(b, &place);
+        loops_prefetch(b, &place, true);
     }
     struct frame frame = loop_open(b, var, &first, 1, end, 2);
     loop_carry(b, &frame, nest->count, acc);

@@ -170,6 +170,39 @@ static bool spread_rows(struct builder *b, uint32_t rows, uint32_t vectors, cons
     return true;
 }
 
+/* Whether the sum is one loop, in which lines can be prefetched by and by. */
+static bool is_one_loop(const struct kexpr *expr)
+{
+    if (expr->op == KX_REDUCE)
+        return expr->reduce->indices == 1 && expr->reduce->conditions == 0;
+    if (expr->op == KX_LET)
+        return is_one_loop(expr->let->value);
+    for (uint32_t i = 0; i < expr->count; i++)
+        if (loops_reduces(expr->arg[i]))
+            return is_one_loop(expr->arg[i]);
+    return false;
+}
+
+/* What is read behind the sum, of the scheduled buffers. */
+static void prefetch_reads(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point)
+{
+    const struct kschedule *schedule = &b->kernel->schedule;
+    if (expr->op == KX_REDUCE)
+        return;
+    for (uint32_t i = 0; i < expr->count; i++)
+        prefetch_reads(b, expr->arg[i], count, point);
+    if (expr->op != KX_LOAD || !loops_lists(schedule->prefetch.at, schedule->prefetch.count, expr->buffer->name))
+        return;
+    for (uint32_t p = 0; p < count; p++) {
+        struct lindex subscript[KERNEL_MAX_RANK];
+        for (uint32_t d = 0; d < expr->count; d++)
+            subscript[d] = eval_index(b, expr->arg[d], &point[p]);
+        struct laddress a = eval_address(b, expr->buffer, subscript);
+        if (!a.index)
+            loops_prefetch(b, &a.place, false);
+    }
+}
+
 static void prefetch_tile(struct builder *b, const struct nest *nest, uint32_t count, const struct point *point)
 {
     const struct kschedule *schedule = &b->kernel->schedule;
@@ -179,16 +212,17 @@ static void prefetch_tile(struct builder *b, const struct nest *nest, uint32_t c
         if (nest->bound[l].lanes)
             vectors = (uint32_t)((nest->bound[l].count + b->lanes - 1) / b->lanes);
     b->spread = (struct spread){0};
-    for (uint32_t s = 0; s < nest->stores; s++)
-        for (size_t i = 0; i < schedule->prefetch.count; i++) {
-            if (strcmp(schedule->prefetch.at[i], nest->store[s]->buffer->name) != 0 ||
-                !tile_places(b, nest, nest->store[s], count, point, place))
-                continue;
-            if (count > vectors && spread_rows(b, count / vectors, vectors, place))
-                continue;
-            for (uint32_t p = 0; p < count; p++)
-                loops_prefetch(b, &place[p]);
-        }
+    for (uint32_t s = 0; s < nest->stores; s++) {
+        const struct kstatement *store = nest->store[s];
+        prefetch_reads(b, store->value, count, point);
+        if (!loops_lists(schedule->prefetch.at, schedule->prefetch.count, store->buffer->name) ||
+            !tile_places(b, nest, store, count, point, place))
+            continue;
+        if (count > vectors && is_one_loop(store->value) && spread_rows(b, count / vectors, vectors, place))
+            continue;
+        for (uint32_t p = 0; p < count; p++)
+            loops_prefetch(b, &place[p], true);
+    }
 }
 
 static void fill_points(struct builder *b, const struct nest *nest, uint32_t count, const struct point *point,

@@ -7,8 +7,9 @@
 #include <string.h>
 
 enum {
-    FAR_CACHES = 4,   /* second caches that would hold it */
-    FETCH_SLOTS = 200 /* multiply-adds while a line comes from beyond the second cache */
+    FAR_CACHES = 4,    /* second caches that would hold it */
+    FETCH_SLOTS = 200, /* multiply-adds while a line comes from beyond the second cache */
+    LONG_SUM = 16      /* terms beside which fetching a line ahead costs nothing */
 };
 
 /* ---- lanes ---- */
@@ -86,6 +87,21 @@ static bool takes_long(const struct survey *s, int lane_dim, uint32_t lanes)
     return products >= FETCH_SLOTS;
 }
 
+/* Whether every element is read once, behind a long sum, and has left the first cache: a tile would wait for it. */
+static bool reads_behind(const struct survey *s, const struct kbuffer *buffer, const struct ktarget *target)
+{
+    uint32_t all = 0;
+    for (uint32_t d = 0; d < s->dims; d++)
+        all |= survey_is_index(s, d) ? 1u << d : 0;
+    for (uint32_t i = 0; i < s->accesses; i++) {
+        const struct access *a = &s->access[i];
+        if (a->buffer == buffer && !a->store && !a->term && a->dims == all)
+            return buffer->access == KA_IN && s->heaviest >= LONG_SUM &&
+                   buffer->layout.elements * (int64_t)sizeof(float) > target->l1_bytes;
+    }
+    return false;
+}
+
 /* A kernel whose schedule lacks nothing but what the threads share. */
 struct planned {
     struct survey *survey;
@@ -145,7 +161,8 @@ static void plan_kernel(struct arena *arena, struct kernel *kernel, const struct
             vec_push(arena, &out->tile, (struct ktile){s->dim[d].name, s->dim[d].tile});
     if (survey_adds(s) && !blocks && takes_long(s, lane_dim, target->lanes))
         for (size_t i = 0; i < kernel->buffers.count; i++)
-            if (kernel->buffers.at[i]->access == KA_INOUT && kernel->buffers.at[i]->rank > 1)
+            if ((kernel->buffers.at[i]->access == KA_INOUT && kernel->buffers.at[i]->rank > 1) ||
+                reads_behind(s, kernel->buffers.at[i], target))
                 vec_push(arena, &out->prefetch, kernel->buffers.at[i]->name);
 }
 
