@@ -203,7 +203,7 @@ struct kschedule {
     VEC(const char *) order;       /* loops outside in; indices not named follow in the store's order */
     VEC(const char *) unroll;      /* reduction indices unrolled in full */
     VEC(struct kschedule_name) written; /* where the text says the names above, told apart by address; for messages */
-    VEC(const char *) prefetch;    /* buffers fetched ahead of a tile's sum: stores for writing, others where read behind it */
+    VEC(const char *) prefetch;    /* buffers fetched ahead of a tile's sum: stores for writing */
     VEC(const char *) parallel;    /* the tiles of these indices, as one sequence, are split over the threads; none:
                                       thread 0 alone does all */
     bool cold;         /* too little of the program's time to be worth compiling well */

@@ -63,6 +63,9 @@ void kernel_schedule_random(struct kprogram *program, const struct ktarget *targ
         if (next_random(&seed) % 2)
             for (uint32_t k = 0; k < stores; k++)
                 survey_unroll_windows(s, store[k]->value, out);
+        for (size_t k = 0; k < kernel->buffers.count; k++)
+            if (next_random(&seed) % 4 == 0)
+                vec_push(program->arena, &out->prefetch, kernel->buffers.at[k]->name);
         out->cold = next_random(&seed) % 4 == 0;
         if (names && next_random(&seed) % 4)
             for (uint64_t k = 0, several = next_random(&seed) % 3; k <= several; k++)
