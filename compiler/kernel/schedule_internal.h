@@ -41,7 +41,7 @@ struct survey {
     uint32_t narrow;      /* of these: neighbours have few terms in common, and lanes would run over those of all */
     uint32_t brief;       /* of these: less than half as long as the sum's index in the condition */
     uint32_t slides;      /* dims that move an address together with a sum's index: neighbours read mostly the same */
-    uint32_t nested;   /* in how many sums what is looked at now stands */
+    uint32_t inside;   /* in how many sums what is looked at now stands */
     bool scalar;       /* a list is made: neither lanes nor tiles */
     int64_t heaviest;  /* weight of the innermost loop */
     int64_t terms;     /* multiply-adds of one innermost iteration */

@@ -134,7 +134,8 @@ static void add_access(struct survey *s, const struct kbuffer *buffer, const uin
     if (s->accesses == MAX_LOADS)
         return;
     struct access *a = &s->access[s->accesses];
-    *a = (struct access){.apart = apart, .weight = weight, .term = s->nested > 0, .store = store, .buffer = buffer, .along = along};
+    *a = (struct access){.apart = apart, .weight = weight, .store = store, .buffer = buffer, .along = along};
+    a->term = s->inside > 0;
     for (uint32_t i = 0; i < rank; i++) {
         a->dims |= dims[i];
         a->by[i] = dims[i];
@@ -270,11 +271,11 @@ static void look_at(struct survey *s, const struct kexpr *expr, const struct mea
         }
         if (inside == s->heaviest && (inside > 1 || (s->tree && r->kind == KR_SUM_FMA)))
             s->terms++;
-        s->nested++;
+        s->inside++;
         for (int i = 0; i < 2; i++)
             if (r->term[i])
                 look_at(s, r->term[i], m, inside);
-        s->nested--;
+        s->inside--;
         return;
     }
     default:
