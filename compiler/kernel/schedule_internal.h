@@ -45,6 +45,7 @@ struct survey {
     bool scalar;       /* a list is made: neither lanes nor tiles */
     int64_t heaviest;  /* weight of the innermost loop */
     int64_t terms;     /* multiply-adds of one innermost iteration */
+    bool nested;       /* the innermost loop stands in others of its sum, and ends often */
     int64_t operators; /* of one point, reductions' bodies and lets counted once */
     VEC(const struct klet *) lets; /* seen so far */
     const char *tree;  /* the batch index of a sum.tree, when there is one */

@@ -268,6 +268,7 @@ static void look_at(struct survey *s, const struct kexpr *expr, const struct mea
         if (inside > s->heaviest) {
             s->heaviest = inside;
             s->terms = 0;
+            s->nested = r->indices > 1;
         }
         if (inside == s->heaviest && (inside > 1 || (s->tree && r->kind == KR_SUM_FMA)))
             s->terms++;

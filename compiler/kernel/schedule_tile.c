@@ -10,6 +10,7 @@ enum {
     LARGEST_WHOLE = 32,
     LARGEST_CUT = 256,
     COPY_LINES = 50,
+    FULL_LANES = 16,
     CHAIN_SLOTS = 8, /* multiply-adds that could start while one waits for the one before it */
     SHUFFLE_SLOTS = 2,
     TURNED_REGISTERS = 6 /* four vectors, and two while they are transposed */
@@ -32,7 +33,7 @@ static double iteration_cost(const struct survey *s, int lane_dim, const struct 
     uint32_t width = target->lanes;
     bool tree = s->tree && lane_dim == (int)s->tree_dim;
     int64_t points = 1, vectors = 0, windows = 0;
-    int64_t rows = 0;
+    int64_t rows = 0, streams = 0;
     double loads = 0, wide = 0, far = 0, turned = 0;
     for (uint32_t d = 0; d < s->dims; d++) {
         points *= steps(&s->dim[d], (int)d == lane_dim, width);
@@ -50,6 +51,7 @@ static double iteration_cost(const struct survey *s, int lane_dim, const struct 
         if (lane_dim < 0 || !(a->dims >> lane_dim & 1))
             continue;
         wide += (double)n;
+        streams++;
         if (a->step[lane_dim] == 2 && survey_turns(a, width)) { /* blocks of vectors are transposed one by one */
             turned += (double)n;
             rows = TURNED_REGISTERS;
@@ -68,20 +70,23 @@ static double iteration_cost(const struct survey *s, int lane_dim, const struct 
         far = bytes > target->l1_bytes / 4 * 3 ? (double)lines / 2 * KERNEL_TREE_GROUP / width : 0;
     }
     if (windows) /* the largest so far and where it stood give way to a sum's accumulators */
-        far += 2 * (double)points / (double)s->heaviest;
+        far += 3 * (double)points / (double)s->heaviest;
     /* a single row, or positions of one vector with a tap each: every vector is used once, as it is loaded */
     if (lane_dim >= 0 && points == vectors) {
         int64_t side = steps(&s->dim[lane_dim], true, width);
         vectors = points == side || (side == 1 && s->tapped) ? 1 : vectors;
     }
-    /* of a tree's streams two are on their way at a time */
-    *out_registers = points + (rows ? rows : vectors + (tree ? 2 : 1));
+    /* of a tree's streams two are on their way at a time; a product's is used up as it is loaded where there are few
+     * registers, and nothing else needs one */
+    bool product = tree && streams == 2 && target->registers <= 16;
+    *out_registers = points + (rows ? rows : vectors + (product ? 0 : tree ? 2 : 1));
     double fma = (double)points * (double)(s->terms ? s->terms : 1);
     for (uint32_t w = width; turned > 0 && w > 1; w /= 2)
         fma += SHUFFLE_SLOTS * turned;
     /* a load takes as long as a multiply-add on every processor so far */
     double cycles = loads > fma ? loads : fma;
-    return (cycles < CHAIN_SLOTS ? CHAIN_SLOTS : cycles) + 1 + loads / 10 + far;
+    double ends = s->nested ? (double)FULL_LANES / width : 1; /* a loop's end takes as long beside shorter vectors */
+    return (cycles < CHAIN_SLOTS ? CHAIN_SLOTS : cycles) + ends + loads / 10 + far;
 }
 
 /* Of what is transposed while it is loaded one vector's block is in registers at a time. A second vector of a tile has
@@ -110,13 +115,16 @@ static int64_t panel_of(const struct access *a, uint32_t lane_dim)
     return 0;
 }
 
-/* A tile of lanes must not straddle panels. */
+/* A tile of lanes must not straddle panels, nor have rows and touch more than two that are half a line each. */
 static bool fits_panels(const struct survey *s, uint32_t lane_dim)
 {
     int64_t tile = s->dim[lane_dim].tile;
+    bool rows = false;
+    for (uint32_t d = 0; d < s->dims; d++)
+        rows |= d != lane_dim && s->dim[d].tile > 1;
     for (uint32_t i = 0; i < s->accesses; i++) {
         int64_t panel = panel_of(&s->access[i], lane_dim);
-        if (panel && panel % tile && tile % panel)
+        if (panel && ((panel % tile && tile % panel) || (rows && panel < FULL_LANES && tile > 2 * panel)))
             return false;
     }
     return true;

@@ -1,8 +1,10 @@
 /* Layouts of memory. Extents have the batch last.
  *
  *   activations   (m/P, features…, m%P): what neighbouring lanes of the batch need is one line. Images have P = 16,
- *                 so that a row of pixels stays short; vectors up to a tile's width. All views of one memory
- *                 have one P.
+ *                 so that a row of pixels stays short, or 8 where a vector has no more: sums over positions read
+ *                 one vector at each, and the other half of its line would be fetched for nothing. Panels of half a
+ *                 line are an odd number of lines apart, for a tile that reads two of them. Vectors have panels of
+ *                 up to a tile's width. All views of one memory have one P.
  *   weights       [out, in] row by row, the row's stride an odd number of 16-float lines: columns then spread over
  *                 all sets of the cache. Other tensors are dense.
  *   transposed    (k/Q, m, k%Q): panels as wide as a tile of the weight gradient.
@@ -43,16 +45,21 @@ static int64_t panel_width(int64_t lanes)
     return best;
 }
 
-struct klayout lower_layout_batch(uint32_t rank, const int64_t *extent, bool image)
+struct klayout lower_layout_batch(uint32_t rank, const int64_t *extent, bool image, uint32_t lanes)
 {
     uint32_t m = rank - 1;
-    int64_t panel = image ? LINE : panel_width(extent[m]);
+    int64_t panel = !image ? panel_width(extent[m]) : lanes == LINE / 2 ? LINE / 2 : LINE;
     if (rank < 2 || panel == extent[m])
         return klayout_dense(rank, extent);
     struct klayout layout = {.count = rank + 1};
     layout.digit[0] = (struct kdigit){.dim = m, .div = (uint32_t)panel};
-    for (uint32_t d = 0; d < m; d++)
+    int64_t features = 1;
+    for (uint32_t d = 0; d < m; d++) {
         layout.digit[d + 1] = (struct kdigit){.dim = d, .div = 1};
+        features *= extent[d];
+    }
+    if (panel < LINE)
+        layout.digit[0].stride = (round_up(features * panel, LINE) / LINE | 1) * LINE;
     layout.digit[rank] = (struct kdigit){.dim = m, .div = 1, .mod = (uint32_t)panel};
     return complete(layout, rank, extent);
 }

@@ -88,6 +88,7 @@ static void linear_db(struct text *out, const struct shape *s)
 }
 
 #define IMAGES "layout (d3/16, d0, d1, d2, d3%%16)"
+#define HALVES "layout (d3/8, d0, d1, d2, d3%%8)" /* of lines, as for vectors of 8 */
 
 /* a x a pixels, b channels in, c out, 3 x 3, stride 1, pooled 2 x 2 with the position kept */
 static void conv_pool(struct text *out, const struct shape *s)
@@ -114,18 +115,18 @@ static void conv_padded(struct text *out, const struct shape *s)
 {
     int N = s->capacity, step = 2 + (s->a + s->b) % 2, z = (s->a + 2 - 3) / step + 1;
     begin(out, s, 4);
-    place(out, "state", f(out, "X: f32[%d, %d, %d, %d] " IMAGES, s->b, s->a, s->a, N), 0);
+    place(out, "state", f(out, "X: f32[%d, %d, %d, %d] " HALVES, s->b, s->a, s->a, N), 0);
     place(out, "state", f(out, "W: f32[%d, %d, 3, 3]", s->c, s->b), 1);
-    place(out, "arena", f(out, "Z: f32[%d, %d, %d, %d] " IMAGES, s->c, z, z, N), 2);
-    place(out, "arena", f(out, "dX: f32[%d, %d, %d, %d] " IMAGES, s->b, s->a, s->a, N), 3);
+    place(out, "arena", f(out, "Z: f32[%d, %d, %d, %d] " HALVES, s->c, z, z, N), 2);
+    place(out, "arena", f(out, "dX: f32[%d, %d, %d, %d] " HALVES, s->b, s->a, s->a, N), 3);
     text_printf(out,
-                "  kernel c(X: f32[%d, %d, %d, %d] " IMAGES ", W: f32[%d, %d, 3, 3]) -> (Z: f32[%d, %d, %d, %d] " IMAGES
+                "  kernel c(X: f32[%d, %d, %d, %d] " HALVES ", W: f32[%d, %d, 3, 3]) -> (Z: f32[%d, %d, %d, %d] " HALVES
                 ") {\n    Z[o, y, x, m] = sum.fma(c < %d, i < 3, j < 3 | 0 <= %d*y + i - 1 < %d, 0 <= %d*x + j - 1 < %d"
                 " from 0.0: W[o, c, i, j], X[c, %d*y + i - 1, %d*x + j - 1, m])\n  }\n",
                 s->b, s->a, s->a, N, s->c, s->b, s->c, z, z, N, s->b, step, s->a, step, s->a, step, step);
     text_printf(out,
-                "  kernel c.dx(Z: f32[%d, %d, %d, %d] " IMAGES ", W: f32[%d, %d, 3, 3])"
-                " -> (dX: f32[%d, %d, %d, %d] " IMAGES ") {\n"
+                "  kernel c.dx(Z: f32[%d, %d, %d, %d] " HALVES ", W: f32[%d, %d, 3, 3])"
+                " -> (dX: f32[%d, %d, %d, %d] " HALVES ") {\n"
                 "    dX[c, y, x, m] = sum.fma(o < %d, p < %d, q < %d | 0 <= y + 1 - %d*p < 3, 0 <= x + 1 - %d*q < 3"
                 " from 0.0: W[o, c, y + 1 - %d*p, x + 1 - %d*q], Z[o, p, q, m])\n  }\n"
                 "  call c(X, W, Z)\n  barrier\n  call c.dx(Z, W, dX)\n}\n",
@@ -136,11 +137,11 @@ static void conv_dw(struct text *out, const struct shape *s)
 {
     int N = s->capacity, z = s->a - 2;
     begin(out, s, 3);
-    place(out, "state", f(out, "X: f32[%d, %d, %d, %d] " IMAGES, s->b, s->a, s->a, N), 0);
-    place(out, "state", f(out, "dZ: f32[%d, %d, %d, %d] " IMAGES, s->c, z, z, N), 1);
+    place(out, "state", f(out, "X: f32[%d, %d, %d, %d] " HALVES, s->b, s->a, s->a, N), 0);
+    place(out, "state", f(out, "dZ: f32[%d, %d, %d, %d] " HALVES, s->c, z, z, N), 1);
     place(out, "state", f(out, "W: f32[%d, %d, 3, 3]", s->c, s->b), 2);
     text_printf(out,
-                "  kernel c.dw(X: f32[%d, %d, %d, %d] " IMAGES ", dZ: f32[%d, %d, %d, %d] " IMAGES
+                "  kernel c.dw(X: f32[%d, %d, %d, %d] " HALVES ", dZ: f32[%d, %d, %d, %d] " HALVES
                 ", inout W: f32[%d, %d, 3, 3], live: i32 <= %d, lr: f32) {\n"
                 "    let g[o < %d, c < %d, i < 3, j < 3] = sum.tree(m < live:"
                 " sum.fma(y < %d, x < %d from 0.0: dZ[o, y, x, m], X[c, y + i, x + j, m]))\n"
