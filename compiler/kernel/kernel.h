@@ -227,6 +227,12 @@ enum kplace {
     KP_ARENA, /* arena, scratch */
     KP_CONST  /* a table of the program itself: f32, dense, only read */
 };
+/* Thread 0 runs it: no barrier need stand between two of these. */
+static inline bool kernel_is_alone(const struct kernel *kernel)
+{
+    return kernel->scheduled && kernel->schedule.parallel.count == 0;
+}
+
 struct kvar { /* a buffer of a program */
     const char *name;
     enum ktype type;

@@ -146,6 +146,13 @@ bool kernel_schedules_apply(struct kschedule_file *file, struct kprogram *progra
             if (strcmp(block->kernel, kernel->name) != 0)
                 continue;
             block->used = true;
+            if (kernel_is_alone(kernel) && block->schedule.parallel.count) {
+                diag_error(diags, block->span,
+                           "kernel %s is thread 0's alone: barriers that threads would need are not there",
+                           diag_escape(program->arena, kernel->name, strlen(kernel->name)));
+                good = false;
+                continue;
+            }
             kernel->schedule = block->schedule;
             kernel->scheduled = true;
             good = kernel_verify_schedule(program, kernel, diags) &&

@@ -19,6 +19,7 @@ void kernel_schedule_random(struct kprogram *program, const struct ktarget *targ
         uint32_t stores;
         bool independent;
         struct survey *s = survey_kernel(program->arena, kernel, &independent, &store, &stores);
+        bool alone = kernel_is_alone(kernel); /* it may be called where no barrier stands */
         kernel->schedule = (struct kschedule){0};
         kernel->scheduled = true;
         struct kschedule *out = &kernel->schedule;
@@ -67,7 +68,7 @@ void kernel_schedule_random(struct kprogram *program, const struct ktarget *targ
             if (next_random(&seed) % 4 == 0)
                 vec_push(program->arena, &out->prefetch, kernel->buffers.at[k]->name);
         out->cold = next_random(&seed) % 4 == 0;
-        if (names && next_random(&seed) % 4)
+        if (names && next_random(&seed) % 4 && !alone)
             for (uint64_t k = 0, several = next_random(&seed) % 3; k <= several; k++)
                 vec_push(program->arena, &out->parallel, s->dim[name[next_random(&seed) % names]].name);
     }

@@ -252,9 +252,9 @@ static bool check_arguments(struct kverifier *v, const struct kcall *call)
 
 enum { UNWRITTEN, WRITTEN, OVERWRITTEN };
 struct flow {
-    uint8_t *content;                       /* [vars]: UNWRITTEN .. */
-    VEC(const struct kvar *) read, written; /* since the last barrier */
-    VEC(const char *) reader, writer;       /* the kernels that did */
+    uint8_t *content;                          /* [vars]: UNWRITTEN .. */
+    VEC(const struct kvar *) read, written;    /* since the last barrier */
+    VEC(const struct kernel *) reader, writer; /* the kernels that did */
 };
 
 static size_t var_number(const struct kprogram *program, const struct kvar *var)
@@ -277,22 +277,24 @@ static bool same_view(const struct kvar *a, const struct kvar *b)
            a->layout.elements == b->layout.elements && elements[0] == elements[1];
 }
 
-/* Threads meet only at barriers: what one call writes, no other call may touch before the next. */
+/* Threads meet only at barriers: what one call writes, no other call may touch before the next, but where one thread
+ * runs both. */
 static void check_races(struct kverifier *v, const struct flow *flow, const struct kcall *call)
 {
     const char *name = escaped(v, call->kernel->name);
+    bool alone = kernel_is_alone(call->kernel);
     for (size_t i = 0; i < call->kernel->buffers.count; i++) {
         const struct kvar *var = call->argument[i];
         bool writes = call->kernel->buffers.at[i]->access != KA_IN;
         for (size_t j = 0; j < flow->written.count; j++)
-            if (kvar_overlap(var, flow->written.at[j]))
+            if (!(alone && kernel_is_alone(flow->writer.at[j])) && kvar_overlap(var, flow->written.at[j]))
                 kverify_error(v, call->span, "call of %s: no barrier since %s wrote %s, which %s %s", name,
-                              escaped(v, flow->writer.at[j]), escaped(v, flow->written.at[j]->name),
+                              escaped(v, flow->writer.at[j]->name), escaped(v, flow->written.at[j]->name),
                               writes ? "shares memory with" : "is read as", escaped(v, var->name));
         for (size_t j = 0; writes && j < flow->read.count; j++)
-            if (kvar_overlap(var, flow->read.at[j]))
+            if (!(alone && kernel_is_alone(flow->reader.at[j])) && kvar_overlap(var, flow->read.at[j]))
                 kverify_error(v, call->span, "call of %s: no barrier since %s read %s, where %s is written", name,
-                              escaped(v, flow->reader.at[j]), escaped(v, flow->read.at[j]->name),
+                              escaped(v, flow->reader.at[j]->name), escaped(v, flow->read.at[j]->name),
                               escaped(v, var->name));
     }
 }
@@ -316,11 +318,11 @@ static void record(struct kverifier *v, struct flow *flow, const struct kcall *c
         const struct kvar *var = call->argument[i];
         if (call->kernel->buffers.at[i]->access == KA_IN) {
             vec_push(v->arena, &flow->read, var);
-            vec_push(v->arena, &flow->reader, call->kernel->name);
+            vec_push(v->arena, &flow->reader, call->kernel);
             continue;
         }
         vec_push(v->arena, &flow->written, var);
-        vec_push(v->arena, &flow->writer, call->kernel->name);
+        vec_push(v->arena, &flow->writer, call->kernel);
         for (size_t j = 0; j < v->program->vars.count; j++)
             if (v->program->vars.at[j] == var || same_view(var, v->program->vars.at[j]))
                 flow->content[j] = WRITTEN;

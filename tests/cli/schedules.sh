@@ -47,6 +47,13 @@ for name in plain odd lanes cold; do
     same derived.csv $name.csv
 done
 
+# Where thread 0 is alone it meets nobody, and later schedules cannot call others in.
+grep -q '^  barrier$' derived.xkr || fail "threads share kernels and meet nowhere"
+grep -q '^  barrier$' plain.xkr && fail "a barrier between kernels of one thread"
+check 1 opt plain.xkr --passes schedule --schedules derived.txt
+says err "is thread 0's alone"
+check 0 opt plain.xkr --passes schedule --schedules plain.txt
+
 # What takes little of the time is cold, what takes most of it never.
 check 0 "$SOURCE/examples/mlp.net" --emit=schedules
 grep -q '^kernel loss .*; cold }$' out || fail "the loss of a large network is not cold"
