@@ -194,6 +194,6 @@ void kernel_schedule(struct kprogram *program, const struct ktarget *target)
                 ownership.call = &program->calls.at[i];
                 if (plan[k].to_split)
                     split_planned(kernel, &plan[k], &ownership);
-                split_note(&ownership, plan[k].survey, &kernel->schedule);
+                split_note(&ownership, plan[k].survey, schedule_width(&kernel->schedule, target), &kernel->schedule);
             }
 }

@@ -22,7 +22,7 @@ struct access { /* a load or store of the innermost loop */
     bool term;       /* in a term of a sum */
     bool store;
     const struct kbuffer *buffer;
-    uint32_t by[KERNEL_MAX_RANK]; /* dims that the subscript of each dimension depends on */
+    uint32_t by[KERNEL_MAX_RANK]; /* dims that the subscript of each dimension depends on; none: through data */
     int8_t step[MAX_DIMS]; /* along dim d: 0 none, 1 contiguous, 2 anything else */
     uint32_t along;        /* 1 + the dimension along which the innermost sum runs; 0: none */
 };
@@ -88,27 +88,73 @@ void schedule_elementwise_tile(struct survey *s, int lane_dim, const struct ktar
 /* and makes them smaller where they would be too much code. */
 void schedule_limit_code(struct survey *s, int lane_dim, const struct ktarget *target);
 
+/* ---- schedule_owners.c ---- */
+
+/* Machines that compile need not be those that run: what is said of threads is said of teams of several sizes. A slot is
+ * a thread of a team. */
+enum { TEAMS = 5, SLOTS = 2 + 3 + 4 + 6 + 8 };
+extern const uint32_t schedule_team[TEAMS];
+
+/* A way to split: tiles of some dims, outermost first, are one sequence of which each thread takes a run. None: thread 0
+ * does all. */
+struct split {
+    uint32_t dims, dim[MAX_DIMS];
+    int64_t count[MAX_DIMS], tiles; /* of each dim, and all */
+    struct run {
+        int64_t first, end;
+        double share; /* of the kernel's work */
+    } run[SLOTS];
+};
+
+/* What a thread touches of a variable: from lo to hi along a dimension of it, the whole being 1. */
+struct interval {
+    int dim; /* negative: along none, all or nothing */
+    float lo, hi;
+};
+
+struct touch {
+    const struct kcall *call;
+    const struct kvar *var;
+    bool store;
+    struct interval part[SLOTS];
+};
+/* Who touches what in the calls scheduled so far. */
+struct ownership {
+    struct arena *arena;
+    VEC(struct touch) touches;
+    const struct kcall *call; /* the one being scheduled; NULL: none */
+};
+
+/* What an access has to do with those of other calls: numbers in the touches. */
+struct related {
+    VEC(size_t) found;   /* of a load: its threads have in their caches what they touch there */
+    VEC(size_t) wanted;  /* of a store: its readers */
+};
+
+/* What the thread of the run touches. */
+struct interval owners_interval(const struct survey *s, const struct access *a, const struct split *split,
+                                const struct run *run);
+void owners_find(const struct ownership *ownership, const struct access *a, struct related *out);
+/* The part of the variable that the slot's thread has to read from other threads' caches, here or in a reader of it; */
+double owners_fetched(const struct ownership *ownership, const struct related *related, uint32_t slot,
+                      const struct interval *mine);
+/* and that it writes though other threads hold it. */
+double owners_reclaimed(const struct ownership *ownership, const struct related *related, uint32_t slot,
+                        const struct interval *mine);
+/* Pieces of memory apart from each other that the interval is. */
+int64_t owners_pieces(const struct access *a, const struct interval *mine);
+/* Notes what the call's threads touch. */
+void owners_note(struct ownership *ownership, const struct survey *s, const struct split *split);
+
 /* ---- schedule_split.c ---- */
 
 /* What `count` equal pieces of work cost 1, 2, 4, ... threads, up to `most`, together: the threads times the pieces of
  * the busiest one. */
 int64_t split_shares(int64_t count, int64_t most);
-
-/* Which part of a variable lies in which thread's cache: the threads own parts along a dimension of it. */
-struct owner {
-    const struct kvar *var;
-    int first, last, writer; /* of the program's first call that touches it, the last one, the last that wrote it */
-    bool written;
-};
-struct ownership {
-    struct arena *arena;
-    VEC(struct owner) owners;
-    const struct kcall *call; /* the one being scheduled; NULL: none */
-};
 /* Chooses the indices to split. order: the loops outside in. */
 void split_kernel(struct survey *s, const uint32_t *order, uint32_t count, uint32_t lanes,
                   const struct ownership *ownership, struct kschedule *out);
-/* Notes who owns what after the call, whose kernel has this schedule. */
-void split_note(struct ownership *ownership, const struct survey *s, const struct kschedule *schedule);
+/* Notes who touches what in the call, whose kernel has this schedule. */
+void split_note(struct ownership *ownership, struct survey *s, uint32_t lanes, const struct kschedule *schedule);
 
 #endif

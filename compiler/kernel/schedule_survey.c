@@ -129,7 +129,7 @@ static bool moves_in_sum(const struct kexpr *expr, const struct meaning *m)
 }
 
 static void add_access(struct survey *s, const struct kbuffer *buffer, const uint32_t *dims, const uint32_t *unit,
-                       uint32_t apart, uint32_t rank, int64_t weight, bool store, uint32_t along)
+                       uint32_t data, uint32_t apart, uint32_t rank, int64_t weight, bool store, uint32_t along)
 {
     if (s->accesses == MAX_LOADS)
         return;
@@ -138,7 +138,7 @@ static void add_access(struct survey *s, const struct kbuffer *buffer, const uin
     a->term = s->inside > 0;
     for (uint32_t i = 0; i < rank; i++) {
         a->dims |= dims[i];
-        a->by[i] = dims[i];
+        a->by[i] = data >> i & 1 ? 0 : dims[i];
         if (buffer->extent[i] == KERNEL_UNKNOWN)
             s->gathered |= dims[i];
         bool contiguous = false;
@@ -202,19 +202,20 @@ static void look_at(struct survey *s, const struct kexpr *expr, const struct mea
     s->operators++;
     switch (expr->op) {
     case KX_LOAD: {
-        uint32_t dims[KERNEL_MAX_RANK], unit[KERNEL_MAX_RANK], along = 0, apart = 0;
+        uint32_t dims[KERNEL_MAX_RANK], unit[KERNEL_MAX_RANK], along = 0, apart = 0, data = 0;
         for (uint32_t i = 0; i < expr->count; i++) {
             const struct meaning *found = expr->arg[i]->op == KX_INDEX ? meaning_of(m, expr->arg[i]->index) : NULL;
             if (found && found->along)
                 along = i + 1;
             dims[i] = dims_of(s, expr->arg[i], m, &unit[i]);
             apart |= dims_apart(s, expr->arg[i], m);
+            data |= (uint32_t)loads(expr->arg[i]) << i;
             if (dims[i] && moves_in_sum(expr->arg[i], m))
                 s->slides |= dims[i];
             if (expr->arg[i]->op != KX_INDEX)
                 look_at(s, expr->arg[i], m, weight);
         }
-        add_access(s, expr->buffer, dims, unit, apart, expr->count, weight, false, along);
+        add_access(s, expr->buffer, dims, unit, data, apart, expr->count, weight, false, along);
         return;
     }
     case KX_LET: {
@@ -298,9 +299,9 @@ static void look_at_store(struct survey *s, const struct kstatement *store)
         m = bind(s, m, store->index[i], dims[i], dims[i]);
     }
     look_at(s, store->value, m, 1);
-    add_access(s, store->buffer, dims, dims, all, store->rank, 1, true, 0);
+    add_access(s, store->buffer, dims, dims, 0, all, store->rank, 1, true, 0);
     if (store->buffer2)
-        add_access(s, store->buffer2, dims, dims, all, store->rank, 1, true, 0);
+        add_access(s, store->buffer2, dims, dims, 0, all, store->rank, 1, true, 0);
 }
 
 bool survey_is_index(const struct survey *s, uint32_t d)
