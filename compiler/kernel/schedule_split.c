@@ -164,7 +164,7 @@ void split_kernel(struct survey *s, const uint32_t *order, uint32_t count, uint3
                 passed += several && subset >> i;
             }
         }
-        if (!splits || split.dims > MOST_SPLIT)
+        if (!splits || split.dims > (out->cold ? 1 : MOST_SPLIT))
             continue;
         deal(s, out->lanes, lanes, &split);
         double cost = split_cost(&choice, &split, subset ? least : HUGE_VAL);
