@@ -69,7 +69,7 @@ struct emit_known { /* a computed integer: key and result */
 };
 struct emit_rows { /* a transposition: all rows are computed with the first */
     const struct lvalue *const *args;
-    uint32_t depth, serial;
+    uint32_t count, depth, serial;
     LLVMValueRef row[16];
 };
 enum { EMIT_BUCKETS = 512 };

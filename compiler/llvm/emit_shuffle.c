@@ -194,10 +194,10 @@ LLVMValueRef emit_transposed(struct emitter *e, const struct lvalue *value) {
     assert(n == 4 || n == 8 || n == 16);
     for (size_t i = e->rows.count; i-- > 0;) {
         const struct emit_rows *r = &e->rows.at[i];
-        if (emit_is_open(e, r->depth, r->serial) && same_args(r->args, value->arg, n))
+        if (emit_is_open(e, r->depth, r->serial) && r->count == n && same_args(r->args, value->arg, n))
             return r->row[value->stride];
     }
-    struct emit_rows rows = {.args = value->arg, .depth = emit_depth(e)};
+    struct emit_rows rows = {.args = value->arg, .count = n, .depth = emit_depth(e)};
     rows.serial = e->scopes.at[rows.depth].serial;
     for (uint32_t i = 0; i < n; i++)
         rows.row[i] = emit_use(e, value->arg[i]);

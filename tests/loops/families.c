@@ -264,9 +264,11 @@ static void loss(struct text *out, const struct shape *s)
 static void transposed(struct text *out, const struct shape *s)
 {
     int N = s->capacity, A = s->a, B = s->a + 16;
-    begin(out, s, 5);
+    begin(out, s, 7);
     place(out, "state", f(out, "X: f32[%d, %d]", A, N), 0);
     place(out, "state", f(out, "Z: f32[%d, %d]", B, N), 1);
+    place(out, "arena", f(out, "P: f32[8, 8, %d] layout (d1, d2, d0)", N), 5);
+    place(out, "arena", f(out, "Q: f32[8, 8, %d] layout (d0, d2, d1)", N), 6);
     place(out, "arena", f(out, "Xt: f32[%d, %d] layout (d1, d0)", A, N), 2);
     place(out, "arena", f(out, "Zt: f32[%d, %d] layout (d0/48, d1, d0%%48)", B, N), 3);
     place(out, "arena", f(out, "Zn: f32[%d, %d] layout (d0/8, d1, d0%%8)", B, N), 4);
@@ -276,8 +278,12 @@ static void transposed(struct text *out, const struct shape *s)
                 "    Zt[n, m] = Z[n, m] * 2.0\n  }\n"
                 "  kernel z.n(Z: f32[%d, %d]) -> (Zn: f32[%d, %d] layout (d0/8, d1, d0%%8)) {\n"
                 "    Zn[n, m] = Z[n, m] * 3.0\n  }\n"
-                "  call x.t(X, Xt)\n  call z.t(Z, Zt)\n  call z.n(Z, Zn)\n}\n",
-                A, N, A, N, B, N, B, N, B, N, B, N);
+                "  kernel both(Z: f32[%d, %d]) -> (P: f32[8, 8, %d] layout (d1, d2, d0), " /* by eights */
+                "Q: f32[8, 8, %d] layout (d0, d2, d1)) {\n"
+                "    P[a, c, m] = Z[0, m]\n    Q[a, c, m] = Z[0, m]\n"
+                "    schedule lanes m 8; tile a 8, c 4, m 8; order a, c, m\n  }\n"
+                "  call x.t(X, Xt)\n  call z.t(Z, Zt)\n  call z.n(Z, Zn)\n  call both(Z, P, Q)\n}\n",
+                A, N, A, N, B, N, B, N, B, N, B, N, B, N, N, N);
 }
 
 /* Kernels that no network makes, one for each way in which a value could be found again where it must not be. */
