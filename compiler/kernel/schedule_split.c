@@ -11,6 +11,7 @@
 enum {
     MOST_SPLIT = 3,
     MOST_WEIGHED = 512,
+    MOST_TILES = 1 << 30, /* counted */
     CACHE_BYTES_PER_CYCLE = 16,
     RECLAIMED_BYTES_PER_CYCLE = 2,
     MEETING_CYCLES = 300,
@@ -49,7 +50,8 @@ static void deal(const struct survey *s, const char *lane, uint32_t lanes, struc
     for (uint32_t i = 0; i < split->dims; i++) {
         const struct dim *dim = &s->dim[split->dim[i]];
         split->count[i] = tiles_of(dim);
-        split->tiles *= split->count[i];
+        if (__builtin_mul_overflow(split->tiles, split->count[i], &split->tiles) || split->tiles > MOST_TILES)
+            split->tiles = MOST_TILES;
         edge[i] = dim->extent % dim->tile ? edge_part(dim, lane && strcmp(lane, dim->name) == 0, lanes) : 1;
     }
     before[0] = 0;
@@ -178,12 +180,20 @@ void split_kernel(struct survey *s, const uint32_t *order, uint32_t count, uint3
         vec_push(s->arena, &out->parallel, s->dim[best.dim[i]].name);
 }
 
+static bool split_has(const struct split *split, uint32_t d)
+{
+    for (uint32_t i = 0; i < split->dims; i++)
+        if (split->dim[i] == d)
+            return true;
+    return false;
+}
+
 void split_note(struct ownership *ownership, struct survey *s, uint32_t lanes, const struct kschedule *schedule)
 {
     struct split split = {0};
     for (size_t i = 0; i < schedule->parallel.count; i++)
         for (uint32_t d = 0; d < s->dims; d++)
-            if (strcmp(s->dim[d].name, schedule->parallel.at[i]) == 0 && split.dims < MAX_DIMS)
+            if (strcmp(s->dim[d].name, schedule->parallel.at[i]) == 0 && !split_has(&split, d))
                 split.dim[split.dims++] = d;
     deal(s, schedule->lanes, lanes, &split);
     owners_note(ownership, s, &split);
