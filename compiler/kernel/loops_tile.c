@@ -183,6 +183,14 @@ static bool is_one_loop(const struct kexpr *expr)
     return false;
 }
 
+static bool loads_something(const struct kexpr *expr)
+{
+    bool found = expr->op == KX_LOAD || expr->op == KX_LET || expr->op == KX_REDUCE;
+    for (uint32_t i = 0; i < expr->count; i++)
+        found = found || loads_something(expr->arg[i]);
+    return found;
+}
+
 /* What is read behind the sum, of the scheduled buffers. */
 static void prefetch_reads(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point)
 {
@@ -193,6 +201,9 @@ static void prefetch_reads(struct builder *b, const struct kexpr *expr, uint32_t
         prefetch_reads(b, expr->arg[i], count, point);
     if (expr->op != KX_LOAD || !loops_lists(schedule->prefetch.at, schedule->prefetch.count, expr->buffer->name))
         return;
+    for (uint32_t i = 0; i < expr->count; i++) /* what chooses an element may stand behind a condition */
+        if (loads_something(expr->arg[i]))
+            return;
     for (uint32_t p = 0; p < count; p++) {
         struct lindex subscript[KERNEL_MAX_RANK];
         for (uint32_t d = 0; d < expr->count; d++)
