@@ -15,7 +15,7 @@ struct nest {
     struct tile_index bound[KERNEL_MAX_RANK];
 };
 
-/* Computes what the outer `levels` loops determine, of which the innermost was just opened: it is found again inside. */
+/* Computes what the outer `levels` loops determine, the innermost just opened: it is found again inside. */
 void tile_hoist(struct builder *b, const struct nest *nest, uint32_t levels);
 /* The stores of a tile, with all loops open. */
 void tile_fill(struct builder *b, const struct nest *nest);

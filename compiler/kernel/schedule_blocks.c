@@ -1,6 +1,6 @@
 /* Blocks of sums over the batch (loops_groups.c): how many elements' partial sums lie in scratch at a time, while
- * groups of 16 examples pass. Large blocks read a group's data from far away seldom; small ones keep them and the partial
- * sums in the second cache, and give every thread the same share. */
+ * groups of 16 examples pass. Large blocks read a group's data from far away seldom; small ones keep them and the
+ * partial sums in the second cache, and give every thread the same share. */
 #include "schedule_internal.h"
 
 enum { SCRATCH_BYTES = 1 << 19, GROUP_BYTES = KERNEL_TREE_GROUP * sizeof(float) };

@@ -90,13 +90,13 @@ void schedule_limit_code(struct survey *s, int lane_dim, const struct ktarget *t
 
 /* ---- schedule_owners.c ---- */
 
-/* Machines that compile need not be those that run: what is said of threads is said of teams of several sizes. A slot is
- * a thread of a team. */
+/* Machines that compile need not be those that run: what is said of threads is said of teams of several sizes. A
+ * slot is a thread of a team. */
 enum { TEAMS = 5, SLOTS = 2 + 3 + 4 + 6 + 8 };
 extern const uint32_t schedule_team[TEAMS];
 
-/* A way to split: tiles of some dims, outermost first, are one sequence of which each thread takes a run. None: thread 0
- * does all. */
+/* A way to split: tiles of some dims, outermost first, are one sequence of which each thread takes a run. None: thread
+ * 0 does all. */
 struct split {
     uint32_t dims, dim[MAX_DIMS];
     int64_t count[MAX_DIMS], tiles; /* of each dim, and all */

@@ -8,7 +8,7 @@
  *   weights       [out, in] row by row, the row's stride an odd number of 16-float lines: columns then spread over
  *                 all sets of the cache. Other tensors are dense.
  *   transposed    (k/Q, m, k%Q): panels as wide as a tile of the weight gradient.
- *   zeros         (n/64, k, n%64): weights of a layer that leaves out inputs, for whichever of them are left.
+ *   zeros         (n/w, k, n%w): weights of a layer that leaves out inputs, for whichever of them are left.
  *
  * That is with the batch in the lanes. With the features there (lower_plan.c):
  *
