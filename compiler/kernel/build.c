@@ -136,6 +136,17 @@ const struct kreduce *kstatement_list(const struct kstatement *s)
     return list ? s->value->reduce : NULL;
 }
 
+bool kexpr_has(const struct kexpr *expr, uint64_t ops)
+{
+    _Static_assert(KX_COUNT <= 64, "an operator has a bit");
+    if (ops >> expr->op & 1 || (expr->op == KX_LET && kexpr_has(expr->let->value, ops)))
+        return true;
+    for (uint32_t i = 0; i < expr->count; i++)
+        if (kexpr_has(expr->arg[i], ops))
+            return true;
+    return false;
+}
+
 struct kindex *kindex_new(struct arena *arena, const char *name, int64_t extent, const struct kscalar *bound)
 {
     struct kindex *index = ARENA_NEW(arena, struct kindex);

@@ -312,6 +312,10 @@ struct kexpr *kx_position(struct arena *arena, struct kexpr *max_at);
 /* The list that the statement stores; NULL: it stores something else, or is a let. */
 const struct kreduce *kstatement_list(const struct kstatement *statement);
 struct kindex *kindex_new(struct arena *arena, const char *name, int64_t extent, const struct kscalar *bound);
+/* Whether one of `ops`, bits of KOP_BIT, is in it or in a let that it refers to. What is inside of a reduction does not
+ * count. */
+bool kexpr_has(const struct kexpr *expr, uint64_t ops);
+#define KOP_BIT(name) (UINT64_C(1) << KX_##name)
 
 /* math.c: exp (0 below -87.3, saturating above), log, log1p, tanh as polynomials in this IR, each kept as IR text and
  * parsed into program->functions on first use; NULL when there is no such function. */

@@ -99,13 +99,3 @@ bool eval_is_wide(struct builder *b, const struct kexpr *expr, const struct loop
             return true;
     return false;
 }
-
-bool loops_reduces(const struct kexpr *expr)
-{
-    if (expr->op == KX_REDUCE || (expr->op == KX_LET && loops_reduces(expr->let->value)))
-        return true;
-    for (uint32_t i = 0; i < expr->count; i++)
-        if (loops_reduces(expr->arg[i]))
-            return true;
-    return false;
-}

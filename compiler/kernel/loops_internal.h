@@ -200,8 +200,7 @@ void signature_index(struct builder *b, const struct lindex *index, const struct
 bool signature_equal(const struct lsignature *x, const struct lsignature *y);
 /* Whether the expression may differ from lane to lane at this point. */
 bool eval_is_wide(struct builder *b, const struct kexpr *expr, const struct loop_env *env);
-/* Whether a reduction is in it, or in a let that it refers to. */
-bool loops_reduces(const struct kexpr *expr);
+static inline bool loops_reduces(const struct kexpr *expr) { return kexpr_has(expr, KOP_BIT(REDUCE)); }
 
 /* ---- loops_where.c ---- */
 /* Whether it is an integer made of constants and indices, which stays affine. */

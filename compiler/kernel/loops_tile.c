@@ -9,14 +9,7 @@
 
 static bool is_heavy(const struct kexpr *expr)
 {
-    if (expr->op == KX_REDUCE || expr->op == KX_CALL)
-        return true;
-    if (expr->op == KX_POSITION || (expr->op == KX_LET && is_heavy(expr->let->value)))
-        return true;
-    for (uint32_t i = 0; i < expr->count; i++)
-        if (is_heavy(expr->arg[i]))
-            return true;
-    return false;
+    return kexpr_has(expr, KOP_BIT(REDUCE) | KOP_BIT(CALL) | KOP_BIT(POSITION));
 }
 
 /* Lets that an expression needs whatever its data are, with arguments that are the nest's own indices: each is
@@ -183,14 +176,6 @@ static bool is_one_loop(const struct kexpr *expr)
     return false;
 }
 
-static bool loads_something(const struct kexpr *expr)
-{
-    bool found = expr->op == KX_LOAD || expr->op == KX_LET || expr->op == KX_REDUCE;
-    for (uint32_t i = 0; i < expr->count; i++)
-        found = found || loads_something(expr->arg[i]);
-    return found;
-}
-
 /* What is read behind the sum, of the scheduled buffers. */
 static void prefetch_reads(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point)
 {
@@ -202,7 +187,7 @@ static void prefetch_reads(struct builder *b, const struct kexpr *expr, uint32_t
     if (expr->op != KX_LOAD || !loops_lists(schedule->prefetch.at, schedule->prefetch.count, expr->buffer->name))
         return;
     for (uint32_t i = 0; i < expr->count; i++) /* what chooses an element may stand behind a condition */
-        if (loads_something(expr->arg[i]))
+        if (kexpr_has(expr->arg[i], KOP_BIT(LOAD) | KOP_BIT(LET) | KOP_BIT(REDUCE)))
             return;
     for (uint32_t p = 0; p < count; p++) {
         struct lindex subscript[KERNEL_MAX_RANK];

@@ -107,14 +107,6 @@ static uint32_t dims_apart(const struct survey *s, const struct kexpr *expr, con
     return dims;
 }
 
-static bool loads(const struct kexpr *expr)
-{
-    bool found = expr->op == KX_LOAD;
-    for (uint32_t i = 0; i < expr->count; i++)
-        found = found || loads(expr->arg[i]);
-    return found;
-}
-
 /* Whether an index of a sum moves it. */
 static bool moves_in_sum(const struct kexpr *expr, const struct meaning *m)
 {
@@ -209,7 +201,7 @@ static void look_at(struct survey *s, const struct kexpr *expr, const struct mea
                 along = i + 1;
             dims[i] = dims_of(s, expr->arg[i], m, &unit[i]);
             apart |= dims_apart(s, expr->arg[i], m);
-            data |= (uint32_t)loads(expr->arg[i]) << i;
+            data |= (uint32_t)kexpr_has(expr->arg[i], KOP_BIT(LOAD)) << i;
             if (dims[i] && moves_in_sum(expr->arg[i], m))
                 s->slides |= dims[i];
             if (expr->arg[i]->op != KX_INDEX)
@@ -256,7 +248,8 @@ static void look_at(struct survey *s, const struct kexpr *expr, const struct mea
         }
         for (uint32_t i = 0; i < r->conditions; i++) {
             uint32_t unit, dims = dims_of(s, r->condition[i].value, m, &unit);
-            uint32_t apart = loads(r->condition[i].value) ? dims_apart(s, r->condition[i].value, m) : dims;
+            const struct kexpr *value = r->condition[i].value;
+            uint32_t apart = kexpr_has(value, KOP_BIT(LOAD)) ? dims_apart(s, value, m) : dims;
             s->conditioned |= apart;
             s->grouped |= dims & ~apart;
             s->narrow |= is_narrow(r, &r->condition[i]) ? apart : 0;

@@ -170,20 +170,8 @@ static bool check_logic(struct kverifier *v, const struct kexpr *expr)
 
 static bool depends_on_data(const struct kexpr *expr)
 {
-    switch (expr->op) {
-    case KX_LOAD:
-    case KX_LET:
-    case KX_REDUCE:
-    case KX_POSITION:
-    case KX_CALL:
-    case KX_SCALAR:
-    case KX_BITS: return true;
-    default:
-        for (uint32_t i = 0; i < expr->count; i++)
-            if (depends_on_data(expr->arg[i]))
-                return true;
-        return false;
-    }
+    return kexpr_has(expr, KOP_BIT(LOAD) | KOP_BIT(LET) | KOP_BIT(REDUCE) | KOP_BIT(POSITION) | KOP_BIT(CALL) |
+                               KOP_BIT(SCALAR) | KOP_BIT(BITS));
 }
 
 /* Intermediate results of quasi-affine subscripts fit i32, so that exact and i32 arithmetic agree. */
