@@ -69,7 +69,8 @@ void kernel_schedule_random(struct kprogram *program, const struct ktarget *targ
                 vec_push(program->arena, &out->prefetch, kernel->buffers.at[k]->name);
         out->cold = next_random(&seed) % 4 == 0;
         if (names && next_random(&seed) % 4 && !alone)
-            for (uint64_t k = 0, several = next_random(&seed) % 3; k <= several; k++)
-                vec_push(program->arena, &out->parallel, s->dim[name[next_random(&seed) % names]].name);
+            for (uint64_t k = 0, several = 1 + next_random(&seed) % 3, first = next_random(&seed) % names;
+                 k < several && k < names; k++)
+                vec_push(program->arena, &out->parallel, s->dim[name[(first + k) % names]].name);
     }
 }

@@ -175,7 +175,7 @@ static void check_value(struct kverifier *v, const struct kstatement *statement)
 }
 
 /* A list fills rows: the last index counts the places in one and means nothing within it. */
-static bool check_list(struct kverifier *v, const struct kstatement *statement)
+static bool check_names(struct kverifier *v, const struct kstatement *statement)
 {
     const struct kreduce *list = kstatement_list(statement);
     v->list = list ? statement->value : NULL;
@@ -199,7 +199,7 @@ static void check_store(struct kverifier *v, const struct kstatement *statement)
 {
     if (!check_target(v, statement, statement->buffer) ||
         (statement->buffer2 && !check_target(v, statement, statement->buffer2)) ||
-        !enter(v, statement->span, statement->index, statement->rank) || !check_list(v, statement))
+        !enter(v, statement->span, statement->index, statement->rank) || !check_names(v, statement))
         return;
     if (statement->buffer == statement->buffer2) {
         kverify_error(v, statement->span, "%s is written twice", escaped(v, statement->buffer->name));
@@ -292,14 +292,14 @@ static void check_sizes(struct kverifier *v, const struct names *names, const ch
     }
 }
 
-/* Loops are opened in this order, each once. */
-static void check_order(struct kverifier *v, const struct names *names, const char *const *order, size_t count)
+static void check_scheduled_names(struct kverifier *v, const struct names *names, const char *what, const char *clause,
+                                  const char *const *name, size_t count)
 {
     bool good = true;
     for (size_t i = 0; i < count && good; i++) {
-        good = check_scheduled_name(v, names, "index", order[i]);
+        good = check_scheduled_name(v, names, what, name[i]);
         for (size_t k = 0; k < i && good; k++)
-            good = check_once(v, "order", order[k], order[i]);
+            good = check_once(v, clause, name[k], name[i]);
     }
 }
 
@@ -312,15 +312,12 @@ static void check_schedule(struct kverifier *v)
         vec_push(v->arena, &buffers.list, v->kernel->buffers.at[i]->name);
     if (s->lanes)
         check_scheduled_name(v, &indices, "index", s->lanes);
-    for (size_t i = 0; i < s->parallel.count; i++)
-        check_scheduled_name(v, &indices, "index", s->parallel.at[i]);
+    check_scheduled_names(v, &indices, "index", "parallel", s->parallel.at, s->parallel.count);
     check_sizes(v, &indices, "tile", s->tile.at, s->tile.count);
     check_sizes(v, &indices, "block", s->block.at, s->block.count);
-    check_order(v, &indices, s->order.at, s->order.count);
-    for (size_t i = 0; i < s->unroll.count; i++)
-        check_scheduled_name(v, &indices, "index", s->unroll.at[i]);
-    for (size_t i = 0; i < s->prefetch.count; i++)
-        check_scheduled_name(v, &buffers, "buffer", s->prefetch.at[i]);
+    check_scheduled_names(v, &indices, "index", "order", s->order.at, s->order.count);
+    check_scheduled_names(v, &indices, "index", "unroll", s->unroll.at, s->unroll.count);
+    check_scheduled_names(v, &buffers, "buffer", "prefetch", s->prefetch.at, s->prefetch.count);
 }
 
 bool kernel_verify_schedule(const struct kprogram *program, const struct kernel *kernel, struct diag_list *diags)
