@@ -1,7 +1,7 @@
 /* Derives a schedule for each kernel from its extents and the target.
  *
  * Lanes: the index whose neighbours lie side by side in most of the memory that the kernel touches. Tile:
- * schedule_tile.c. Threads: schedule_split.c. Nothing here can change a bit. */
+ * schedule_tile.c. Threads: schedule_split.c, schedule_owners.c. Nothing here can change a bit. */
 #include "schedule_internal.h"
 
 #include <string.h>

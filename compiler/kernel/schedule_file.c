@@ -15,9 +15,9 @@ enum { MOST_CODE = 1 << 14 }; /* operators of a kernel's tiles; derived schedule
 
 /* ---- reading ---- */
 
-static const char *escaped(struct kparser *p, const char *name)
+static const char *escape(struct arena *arena, const char *name)
 {
-    return diag_escape(p->arena, name, strlen(name));
+    return diag_escape(arena, name, strlen(name));
 }
 
 static bool parse_block(struct kparser *p, struct kschedule_file *file)
@@ -27,7 +27,7 @@ static bool parse_block(struct kparser *p, struct kschedule_file *file)
         return false;
     for (size_t i = 0; i < file->blocks.count; i++)
         if (strcmp(file->blocks.at[i].kernel, block.kernel) == 0) {
-            diag_error(p->diags, block.span, "kernel %s has a schedule already", escaped(p, block.kernel));
+            diag_error(p->diags, block.span, "kernel %s has a schedule already", escape(p->arena, block.kernel));
             return false;
         }
     if (!kparse_expect(p, "{", "before the schedule"))
@@ -125,9 +125,8 @@ static bool check_size(struct kprogram *program, const struct kernel *kernel, co
     }
     if (sum <= MOST_CODE || (most == 1 && kernel->schedule.unroll.count == 0))
         return true;
-    const char *name = diag_escape(program->arena, kernel->name, strlen(kernel->name));
     diag_error(diags, span, "kernel %s: its tiles%s are too large: they would be written out as more than %d operators",
-               name, kernel->schedule.unroll.count ? " and unrolled sums" : "", MOST_CODE);
+               escape(program->arena, kernel->name), kernel->schedule.unroll.count ? " and unrolled sums" : "", MOST_CODE);
     return false;
 }
 
@@ -137,6 +136,7 @@ bool kernel_schedules_apply(struct kschedule_file *file, struct kprogram *progra
                             struct diag_list *diags)
 {
     bool good = true;
+    const struct kschedule_block *called_in = NULL; /* threads, where thread 0 was alone */
     file->applied = true;
     for (size_t i = 0; i < program->kernels.count; i++) {
         struct kernel *kernel = program->kernels.at[i];
@@ -146,20 +146,23 @@ bool kernel_schedules_apply(struct kschedule_file *file, struct kprogram *progra
             if (strcmp(block->kernel, kernel->name) != 0)
                 continue;
             block->used = true;
-            if (kernel_is_alone(kernel) && block->schedule.parallel.count) {
-                diag_error(diags, block->span,
-                           "kernel %s is thread 0's alone: barriers that threads would need are not there",
-                           diag_escape(program->arena, kernel->name, strlen(kernel->name)));
-                good = false;
-                continue;
-            }
+            if (kernel_is_alone(kernel) && block->schedule.parallel.count)
+                called_in = block;
             kernel->schedule = block->schedule;
             kernel->scheduled = true;
             good = kernel_verify_schedule(program, kernel, diags) &&
                    check_size(program, kernel, target, diags, block->span) && good;
         }
     }
-    return good;
+    if (!good || !called_in)
+        return good;
+    struct diag_list races;
+    diag_init(&races, program->arena, diags->map);
+    if (kernel_verify(program, &races))
+        return true;
+    diag_error(diags, called_in->span, "kernel %s was thread 0's alone: barriers that threads would need are not there",
+               escape(program->arena, called_in->kernel));
+    return false;
 }
 
 bool kernel_schedules_used(const struct kschedule_file *file, struct diag_list *diags)
@@ -170,7 +173,7 @@ bool kernel_schedules_used(const struct kschedule_file *file, struct diag_list *
         if (block->used)
             continue;
         diag_error(diags, block->span, "there is no kernel %s",
-                   diag_escape(diags->arena, block->kernel, strlen(block->kernel)));
+                   escape(diags->arena, block->kernel));
         diag_did_you_mean(diags, block->kernel, file->seen.at, file->seen.count);
         good = false;
     }

@@ -115,9 +115,8 @@ LLVMValueRef emit_intrinsic(struct emitter *e, const char *name, LLVMTypeRef *ty
 struct emit_integer emit_affine(struct emitter *e, const struct laffine *affine);
 /* The address of place's element, usable at the current position. */
 LLVMValueRef emit_address(struct emitter *e, const struct lplace *place);
-/* Whether lo < hi for certain, whatever the variables are; and hi - lo where that is constant. */
+/* Whether lo < hi for certain, whatever the variables are. */
 bool emit_surely_less(const struct laffine *lo, const struct laffine *hi);
-bool emit_constant_difference(const struct laffine *lo, const struct laffine *hi, int64_t *out_difference);
 /* Iterations that a loop has at most, as far as its bounds tell without their values. */
 int64_t emit_most_iterations(const struct lstatement *loop);
 LLVMValueRef emit_greatest(struct emitter *e, const struct laffine *list, uint32_t count, uint32_t *out_depth);

@@ -231,14 +231,15 @@ static bool same_affine(const struct laffine *a, const struct laffine *b) {
     return true;
 }
 
-bool emit_constant_difference(const struct laffine *lo, const struct laffine *hi, int64_t *out_difference) {
+/* Whether hi - lo is constant, and what. */
+static bool constant_difference(const struct laffine *lo, const struct laffine *hi, int64_t *out_difference) {
     *out_difference = hi->constant - lo->constant;
     return same_affine(lo, hi);
 }
 
 bool emit_surely_less(const struct laffine *lo, const struct laffine *hi) {
     int64_t difference, lo_least, lo_most, hi_least, hi_most;
-    if (emit_constant_difference(lo, hi, &difference))
+    if (constant_difference(lo, hi, &difference))
         return difference > 0;
     range(lo, &lo_least, &lo_most);
     range(hi, &hi_least, &hi_most);
