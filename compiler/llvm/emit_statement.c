@@ -4,7 +4,7 @@
 
 #include <llvm-c/DebugInfo.h>
 
-enum { MOST_BRIEF = 2 };
+enum { MOST_BRIEF = 2, MOST_COPIES = 8 };
 
 static LLVMBasicBlockRef new_block(struct emitter *e, const char *name) {
     return LLVMAppendBasicBlockInContext(e->module->context, e->function, name);
@@ -83,25 +83,37 @@ static void no_unrolling(struct emitter *e, LLVMValueRef branch) {
     LLVMSetMetadata(branch, LLVMGetMDKindIDInContext(context, "llvm.loop", 9), LLVMMetadataAsValue(context, loop));
 }
 
-static bool is_brief(const struct lstatement *s);
+/* Times that the innermost statements are written out for the loops in it that are brief; 0: one is not. */
+static int64_t copies(const struct lblock *block);
 
-/* Whether there is no loop in it. */
-static bool is_innermost(const struct lblock *block) {
+/* A loop of so few iterations, around none or such loops, that each is written out under a condition of its own: what
+ * the addresses need is then computed where the bounds are, outside the loops around it. */
+static int64_t brief_copies(const struct lstatement *s) {
+    int64_t iterations = emit_most_iterations(s);
+    if (s->parallel || iterations > MOST_BRIEF)
+        return 0;
+    int64_t count = (iterations ? iterations : 1) * copies(&s->body);
+    return count <= MOST_COPIES ? count : 0;
+}
+
+static int64_t copies(const struct lblock *block) {
+    int64_t most = 1;
     for (size_t i = 0; i < block->list.count; i++) {
         const struct lstatement *s = block->list.at[i];
-        bool nested = s->kind == LS_FOR || s->kind == LS_IF || s->kind == LS_ONCE;
-        if ((s->kind == LS_FOR && !is_brief(s)) ||
-            (nested && !(is_innermost(&s->body) && is_innermost(&s->otherwise))))
-            return false;
+        int64_t body = 1, otherwise = 1;
+        if (s->kind == LS_FOR)
+            body = brief_copies(s);
+        else if (s->kind == LS_IF || s->kind == LS_ONCE)
+            body = copies(&s->body), otherwise = copies(&s->otherwise);
+        if (!body || !otherwise)
+            return 0;
+        most = body > most ? body : most;
+        most = otherwise > most ? otherwise : most;
     }
-    return true;
+    return most;
 }
 
-/* A loop around no other, of so few iterations that each is written out under a condition of its own: what the
- * addresses need is then computed where the bounds are, outside the loops around it. */
-static bool is_brief(const struct lstatement *s) {
-    return !s->parallel && emit_most_iterations(s) <= MOST_BRIEF && is_innermost(&s->body);
-}
+static bool is_innermost(const struct lblock *block) { return copies(block) > 0; }
 
 /* The iteration at lo + offset, if there is one. */
 static void brief_iteration(struct emitter *e, const struct lstatement *s, const struct bounds *b, int64_t offset) {
@@ -152,7 +164,7 @@ static void loop(struct emitter *e, const struct lstatement *s) {
         no_loop(e, s, &b);
         return;
     }
-    if (is_brief(s)) {
+    if (brief_copies(s)) {
         for (uint32_t i = 0; i < s->carries; i++)
             emit_bind(e, s->carried[i].phi, emit_use(e, s->carried[i].first));
         for (int64_t i = 0, count = emit_most_iterations(s); i < count; i++)

@@ -231,6 +231,37 @@ static uint32_t count_in_ir(const struct compiled *c, const char *what) {
     return count;
 }
 
+/* Loops of two iterations within each other are written out, but not 2^6 times. */
+static void test_brief_loops(void) {
+    enum { DEPTH = 6 };
+    struct arena arena;
+    struct make m;
+    const struct lterm *var[DEPTH];
+    struct lproduct product[DEPTH];
+    arena_init(&arena, NULL);
+    make_init(&m, &arena, "brief", KARITH_MULADD, 1);
+    struct kbuffer *out = make_buffer(&m, "out", KT_I32, KA_OUT, 1 << DEPTH);
+    for (uint32_t d = 0; d < DEPTH; d++) {
+        make_for(&m, "i", make_number(0), make_number(2), 1, &var[d]);
+        product[d] = (struct lproduct){var[d], 1 << d};
+    }
+    make_store(&m, out, (struct laffine){.count = DEPTH, .product = product}, make_i32(&m, 41, 1), 1, NULL);
+    for (uint32_t d = 0; d < DEPTH; d++)
+        make_end(&m);
+    const struct kprogram *program = make_program(&m);
+    struct compiled c = compile(NULL, NULL, &program, 1);
+    CU_ASSERT_TRUE_FATAL(c.module != NULL);
+    uint32_t stores = count_in_ir(&c, "store i32 41");
+    CU_ASSERT_TRUE(stores > 1 && stores <= 8);
+    _Alignas(64) int32_t got[1 << DEPTH] = {0};
+    const void *data[] = {NULL};
+    CU_ASSERT_TRUE_FATAL(run(&c, "brief", got, data, NULL));
+    for (uint32_t i = 0; i < 1 << DEPTH; i++)
+        CU_ASSERT_EQUAL(got[i], 41);
+    compiled_free(&c);
+    arena_deinit(&arena);
+}
+
 static const struct kprogram *one_store(struct arena *arena, const char *program, enum karith arith, int64_t offset) {
     struct make m;
     make_init(&m, arena, "shared", arith, 1);
@@ -307,6 +338,7 @@ void suite_loops(void) {
     CU_pSuite suite = CU_add_suite("loops", NULL, NULL);
     CU_add_test(suite, "bounds known only at run time", test_bounds_at_run_time);
     CU_add_test(suite, "constant bounds and carried registers", test_constant_loops);
+    CU_add_test(suite, "brief loops within each other", test_brief_loops);
     CU_add_test(suite, "branches", test_branches);
     CU_add_test(suite, "threads, once, barriers", test_threads);
     CU_add_test(suite, "kernels that are the same are one", test_shared_kernels);
