@@ -40,4 +40,20 @@ static inline void fuzz_round_trip(fuzz_reader read, struct arena *arena, const 
         abort();
 }
 
+/* One input: any text. With `loses`, some inputs also lose an allocation on the way. */
+static inline int fuzz_text(fuzz_reader read, const uint8_t *data, size_t size, bool loses)
+{
+    jmp_buf failed;
+    struct arena arena;
+    arena_init(&arena, &failed);
+    if (setjmp(failed) == 0) {
+        const char *text = arena_strndup(&arena, (const char *)data, size);
+        if (loses && size % 4 == 1)
+            arena.fail_after = 1 + (long)(size / 4);
+        fuzz_round_trip(read, &arena, text, size);
+    }
+    arena_deinit(&arena);
+    return 0;
+}
+
 #endif

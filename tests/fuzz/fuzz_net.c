@@ -12,15 +12,5 @@ static bool read_file(struct arena *arena, struct diag_list *diags, struct inter
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    jmp_buf failed;
-    struct arena arena;
-    arena_init(&arena, &failed);
-    if (setjmp(failed) == 0) {
-        const char *text = arena_strndup(&arena, (const char *)data, size);
-        if (size % 4 == 1)
-            arena.fail_after = 1 + (long)(size / 4);
-        fuzz_round_trip(read_file, &arena, text, size);
-    }
-    arena_deinit(&arena);
-    return 0;
+    return fuzz_text(read_file, data, size, true);
 }
