@@ -316,6 +316,22 @@ static void leave_lanes_to_share(struct survey *s, int lane_dim, const struct kt
         lanes->tile = tile;
 }
 
+/* Rows that have no part in a sum share nothing in its loop: some hide each other's latency, more are only code. */
+static void limit_idle_rows(struct survey *s, int lane_dim)
+{
+    uint32_t busy = s->conditioned;
+    for (uint32_t i = 0; i < s->accesses; i++)
+        busy |= survey_is_inner(s, &s->access[i]) ? s->access[i].dims : 0;
+    for (uint32_t d = 0; d < s->dims; d++) {
+        struct dim *dim = &s->dim[d];
+        if ((int)d == lane_dim || dim->window || busy >> d & 1 || dim->tile <= ELEMENTWISE_VECTORS)
+            continue;
+        dim->tile = ELEMENTWISE_VECTORS;
+        while (dim->tile > 2 && dim->extent % dim->tile)
+            dim->tile--;
+    }
+}
+
 void schedule_tile(struct survey *s, int lane_dim, const struct ktarget *target)
 {
     struct best_tile best = {.cost = -1}, plain = best;
@@ -343,6 +359,7 @@ void schedule_tile(struct survey *s, int lane_dim, const struct ktarget *target)
     if (best.cost >= 0)
         for (uint32_t d = 0; d < s->dims; d++)
             s->dim[d].tile = best.tile[d];
+    limit_idle_rows(s, lane_dim);
     if (best.cost >= 0 && lane_dim >= 0 && !s->tree)
         leave_lanes_to_share(s, lane_dim, target, best.cost);
 }

@@ -91,7 +91,8 @@ static void class_grad_lower(struct lowering *l, const struct node *node)
         counts = lx_both(l, counts, lx_binary(l, KX_NE, lx_load(l, divisor, NULL), lx_f32(l, 0)));
         dz = lx_binary(l, KX_DIV, dz, lx_load(l, divisor, NULL));
     }
-    lower_define(l, node, 0, "dZ", "dz", cm, lx_where(l, counts, dz, lx_f32(l, 0)));
+    /* nothing is read that must not be: what all classes share is computed before the first of them */
+    lower_define(l, node, 0, "dZ", "dz", cm, lx_select(l, counts, dz, lx_f32(l, 0)));
 }
 
 /* ---- probability targets ---- */

@@ -253,8 +253,8 @@ static void loss(struct text *out, const struct shape *s)
                 "    D = sum.tree(m < live: a[m])\n"
                 "    L[m] = where(t[m] != 2: a[m] * (ls[m] - (Z[t[m], m] - top[m])); 0.0)\n"
                 "    loss = where(D > 0.0: sum.tree(m < live: L[m]) / D; 0.0)\n"
-                "    dZ[c, m] = where(t[m] != 2 && D > 0.0:"
-                " a[m] * select(c == t[m], p[c, m] - 1.0, p[c, m]) / D; 0.0)\n"
+                "    dZ[c, m] = select(t[m] != 2 && D > 0.0,"
+                " a[m] * select(c == t[m], p[c, m] - 1.0, p[c, m]) / D, 0.0)\n"
                 "  }\n  call loss(Z, t, w, D, L, loss, dZ, live = live)\n}\n",
                 C, N, N, C, N, N, C, N, N, C, N, C, N, C, C, N, C, N, N);
 }
