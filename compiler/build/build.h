@@ -26,6 +26,7 @@ struct data_config {
 
 /* ---- `train { … }`: a key that is not given has its default, also when the whole section is absent ---- */
 
+enum { MOST_BATCH = 1 << 24 };
 struct train_config {
     bool present, has_optimizer;
     struct span span; /* of the section */

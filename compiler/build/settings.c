@@ -34,7 +34,7 @@ static const struct call_info optimizers[] = {
 };
 static const struct setting_info train_settings[] = {
     {"optimizer", SET_CALL, .calls = optimizers, .call_count = COUNT(optimizers)},
-    {"batch", SET_INT, .low = 1, .high = 1 << 24, .offset = offsetof(struct train_config, batch)},
+    {"batch", SET_INT, .low = 1, .high = MOST_BATCH, .offset = offsetof(struct train_config, batch)},
     {"epochs", SET_INT, .low = 1, .high = 1e9, .offset = offsetof(struct train_config, epochs)},
     {"shuffle", SET_BOOL, .offset = offsetof(struct train_config, shuffle)},
     {"seed", SET_INT, .low = 0, .high = 9007199254740991.0, .offset = offsetof(struct train_config, seed)},

@@ -172,8 +172,8 @@ static enum xent_status check_options(struct xent_compilation *c, const struct x
         diag_did_you_mean(&c->diags, options->stop_after, names, pass_count);
         return XENT_ERROR_ARGUMENT;
     }
-    if (options->batch > 1u << 20) {
-        diag_error(&c->diags, nowhere, "a batch has at most %u examples, not %u", 1u << 20, (unsigned)options->batch);
+    if (options->batch > MOST_BATCH) {
+        diag_error(&c->diags, nowhere, "a batch has at most %u examples, not %u", MOST_BATCH, (unsigned)options->batch);
         return XENT_ERROR_ARGUMENT;
     }
     return XENT_OK;

@@ -24,7 +24,7 @@ usage '--threads must be a whole number from 1 to 256, not "0"' train mlp.net --
 usage '--threads must be a whole number from 1 to 256, not "257"' train mlp.net --threads=257
 usage '--threads must be a whole number from 1 to 256, not "-1"' train mlp.net --threads -1
 usage '--threads must be a whole number from 1 to 256, not "2x"' train mlp.net --threads 2x
-usage '--batch must be a whole number from 1 to 1048576, not "0"' eval mlp.net --batch 0
+usage '--batch must be a whole number from 1 to 16777216, not "0"' eval mlp.net --batch 0
 usage '--steps must be a whole number from 1 on, not "99999999999999999999"' train mlp.net --steps 99999999999999999999
 usage '--steps needs a value' train mlp.net --steps
 usage '--quiet takes no value' train mlp.net --quiet=1
