@@ -69,13 +69,13 @@ static bool is_panel(const struct klayout *layout, int64_t tile)
 /* Whether what it updates in place is so much that it should be one stream, which goes from row to row. */
 static bool updates_rows(const struct kernel *kernel, int64_t tile, const struct ktarget *target)
 {
-    int64_t bytes = 0;
+    double bytes = 0; /* of buffers that are each less than 2^63, all together perhaps not */
     for (size_t i = 0; i < kernel->buffers.count; i++) {
         const struct kbuffer *buffer = kernel->buffers.at[i];
         if (buffer->access == KA_INOUT && buffer->rank > 1 && !is_panel(&buffer->layout, tile))
-            bytes += buffer->layout.elements * (int64_t)sizeof(float);
+            bytes += (double)buffer->layout.elements * sizeof(float);
     }
-    return bytes > FAR_CACHES * target->l2_bytes;
+    return bytes > FAR_CACHES * (double)target->l2_bytes;
 }
 
 /* Whether what is fetched when a tile's sums begin has time to arrive before they end. */
