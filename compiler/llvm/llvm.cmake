@@ -32,7 +32,7 @@ xent_llvm_config(xent_llvm_libdir --libdir)
 xent_llvm_config(xent_llvm_bindir --bindir)
 xent_llvm_config(xent_llvm_triple --host-target)
 if(XENT_STATIC_LLVM)
-  xent_llvm_config(xent_llvm_libs --link-static --libs native orcjit passes)
+  xent_llvm_config(xent_llvm_libs --link-static --libs native passes)
   xent_llvm_config(xent_llvm_system --link-static --system-libs)
   list(FILTER xent_llvm_system EXCLUDE REGEX "libz3") # only the static analyser's
   set(xent_llvm_link -L${xent_llvm_libdir} ${xent_llvm_libs} ${xent_llvm_system} stdc++

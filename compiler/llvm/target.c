@@ -82,6 +82,7 @@ static void initialize_once(void) {
 LLVMTargetMachineRef target_machine(const struct codegen_target *target) {
     LLVMTargetRef backend;
     char *message = NULL;
+    initialize_once();
     if (LLVMGetTargetFromTriple(target->triple, &backend, &message)) {
         LLVMDisposeMessage(message);
         return NULL;
@@ -320,7 +321,6 @@ struct codegen_target *codegen_target_create(const char *cpu, const char *featur
         *out_message = check_features(features);
     if (*out_message)
         return NULL;
-    initialize_once();
 
     char *triple = LLVMGetDefaultTargetTriple(), *host_cpu = LLVMGetHostCPUName();
     char *host_features = LLVMGetHostCPUFeatures();

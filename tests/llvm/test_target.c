@@ -129,7 +129,8 @@ static void test_wrong_names(void) {
     }
 }
 
-/* Bytes that are no object, and an object cut short: a message or no entry, never a crash or a word on stderr. */
+/* Bytes that are no object, an object cut short, and one with a wrong byte: a message or no entry, never a crash or a
+ * word on stderr. */
 static void test_broken_objects(void) {
     struct arena arena;
     struct make m;
@@ -154,6 +155,17 @@ static void test_broken_objects(void) {
         codegen_unload(code);
         free(message);
     }
+    size_t refused = 0;
+    for (size_t i = 0; i < size; i++) {
+        object[i] ^= 0xff;
+        struct codegen_code *code = codegen_load(c.target, object, size, &message);
+        CU_ASSERT_TRUE(code != NULL || message != NULL);
+        refused += !code;
+        codegen_unload(code);
+        free(message);
+        object[i] ^= 0xff;
+    }
+    CU_ASSERT_TRUE(refused > 16 && refused < size);
     free(object);
     compiled_free(&c);
     arena_deinit(&arena);

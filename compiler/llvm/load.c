@@ -1,0 +1,248 @@
+/* Objects into this process. An object lies in memory as it lies in its file, so nothing has to be laid out: its
+ * references are written, and the pages become executable. What code refers to is in one of the objects that are loaded
+ * with it, hence near; there are no symbols of ours to give. Objects may come from a file: nothing in them is believed
+ * unseen. */
+#include "load.h"
+
+#include "target.h"
+
+#include <elf.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { OBJECT_ALIGN = 64 }; /* no section of ours wants more */
+
+struct object {
+    unsigned char *bytes;
+    size_t size;
+    const Elf64_Shdr *section;
+    uint32_t sections;
+    const Elf64_Sym *symbol;
+    size_t symbols;
+    const char *names;
+    size_t name_bytes; /* the last of them a NUL */
+};
+struct codegen_code {
+    unsigned char *memory;
+    size_t mapped;
+    struct object *object;
+    size_t objects;
+};
+
+/* ---- what is in an object ---- */
+
+static bool inside(const struct object *o, uint64_t offset, uint64_t size, uint64_t align) {
+    return offset <= o->size && size <= o->size - offset && offset % align == 0;
+}
+
+static bool check_header(struct object *o) {
+    const Elf64_Ehdr *header = (const Elf64_Ehdr *)o->bytes;
+    if (!inside(o, 0, sizeof *header, 1) || memcmp(header->e_ident, ELFMAG, SELFMAG) != 0 ||
+        header->e_ident[EI_CLASS] != ELFCLASS64 || header->e_ident[EI_DATA] != ELFDATA2LSB ||
+        header->e_type != ET_REL || header->e_machine != RELOCATION_MACHINE || header->e_shnum == 0 ||
+        header->e_shentsize != sizeof *o->section ||
+        !inside(o, header->e_shoff, (uint64_t)header->e_shnum * sizeof *o->section, _Alignof(Elf64_Shdr)))
+        return false;
+    o->section = (const Elf64_Shdr *)(o->bytes + header->e_shoff);
+    o->sections = header->e_shnum;
+    return true;
+}
+
+static bool check_symbols(struct object *o, const Elf64_Shdr *table) {
+    if (o->symbol || table->sh_link >= o->sections || !inside(o, table->sh_offset, table->sh_size, _Alignof(Elf64_Sym)))
+        return false;
+    const Elf64_Shdr *names = &o->section[table->sh_link];
+    o->symbol = (const Elf64_Sym *)(o->bytes + table->sh_offset);
+    o->symbols = table->sh_size / sizeof *o->symbol;
+    o->names = (const char *)o->bytes + names->sh_offset;
+    o->name_bytes = names->sh_size;
+    if (names->sh_type != SHT_STRTAB || !inside(o, names->sh_offset, names->sh_size, 1) || names->sh_size == 0 ||
+        o->names[o->name_bytes - 1])
+        return false;
+    for (size_t i = 0; i < o->symbols; i++)
+        if (o->symbol[i].st_name >= o->name_bytes)
+            return false;
+    return true;
+}
+
+static bool check_object(struct object *o) {
+    if (!check_header(o))
+        return false;
+    for (uint32_t i = 0; i < o->sections; i++) {
+        const Elf64_Shdr *section = &o->section[i];
+        bool loaded = section->sh_flags & SHF_ALLOC, empty = section->sh_type == SHT_NOBITS;
+        uint64_t align = loaded && section->sh_addralign ? section->sh_addralign : 1;
+        if ((loaded && empty && section->sh_size) || align > OBJECT_ALIGN ||
+            (!empty && !inside(o, section->sh_offset, section->sh_size, align)) ||
+            (section->sh_type == SHT_SYMTAB && !check_symbols(o, section)))
+            return false;
+    }
+    return o->symbol != NULL;
+}
+
+/* ---- references ---- */
+
+static const char *name_of(const struct object *o, const Elf64_Sym *symbol) { return o->names + symbol->st_name; }
+
+/* Where a symbol of this object is; NULL: not here. */
+static unsigned char *here(const struct object *o, const Elf64_Sym *symbol) {
+    if (symbol->st_shndx == SHN_UNDEF || symbol->st_shndx >= o->sections)
+        return NULL;
+    const Elf64_Shdr *section = &o->section[symbol->st_shndx];
+    if (!(section->sh_flags & SHF_ALLOC) || symbol->st_value > section->sh_size)
+        return NULL;
+    return o->bytes + section->sh_offset + symbol->st_value;
+}
+
+/* Where the first object that shows a symbol of this name has it. */
+static unsigned char *somewhere(const struct codegen_code *code, const char *name, bool hidden_too) {
+    for (size_t i = 0; i < code->objects; i++)
+        for (size_t s = 0; s < code->object[i].symbols; s++) {
+            const Elf64_Sym *symbol = &code->object[i].symbol[s];
+            unsigned char *at = NULL;
+            if (ELF64_ST_BIND(symbol->st_info) == STB_GLOBAL &&
+                (hidden_too || ELF64_ST_VISIBILITY(symbol->st_other) == STV_DEFAULT) &&
+                strcmp(name_of(&code->object[i], symbol), name) == 0)
+                at = here(&code->object[i], symbol);
+            if (at)
+                return at;
+        }
+    return NULL;
+}
+
+static char *relocate_section(const struct codegen_code *code, const struct object *o, const Elf64_Shdr *list) {
+    if (list->sh_info >= o->sections || list->sh_offset % _Alignof(Elf64_Rela))
+        return codegen_message("its references are broken");
+    const Elf64_Shdr *target = &o->section[list->sh_info];
+    const Elf64_Rela *reference = (const Elf64_Rela *)(o->bytes + list->sh_offset);
+    for (size_t i = 0; i < list->sh_size / sizeof *reference && target->sh_flags & SHF_ALLOC; i++) {
+        uint64_t number = ELF64_R_SYM(reference[i].r_info), offset = reference[i].r_offset;
+        if (number >= o->symbols || offset > target->sh_size)
+            return codegen_message("its references are broken");
+        const Elf64_Sym *symbol = &o->symbol[number];
+        unsigned char *to = symbol->st_shndx == SHN_UNDEF ? somewhere(code, name_of(o, symbol), true) : here(o, symbol);
+        if (!to)
+            return codegen_message("it refers to `%s`, which is nowhere", name_of(o, symbol));
+        uint32_t kind = (uint32_t)ELF64_R_TYPE(reference[i].r_info);
+        if (!relocate(kind, o->bytes + target->sh_offset + offset, target->sh_size - offset,
+                      (uint64_t)(uintptr_t)to + (uint64_t)reference[i].r_addend))
+            return codegen_message("a reference of kind %u to `%s` cannot be written", (unsigned)kind,
+                                   name_of(o, symbol));
+    }
+    return NULL;
+}
+
+/* Why not; NULL: done. */
+static char *relocate_all(const struct codegen_code *code) {
+    for (size_t i = 0; i < code->objects; i++) {
+        const struct object *o = &code->object[i];
+        for (uint32_t s = 0; s < o->sections; s++) {
+            char *why = NULL;
+            if (o->section[s].sh_type == SHT_RELA)
+                why = relocate_section(code, o, &o->section[s]);
+            else if (o->section[s].sh_type == SHT_REL)
+                why = codegen_message("its references are of another kind");
+            if (why)
+                return why;
+        }
+    }
+    return NULL;
+}
+
+/* ---- memory ---- */
+
+/* The objects of `bytes`, each behind its size, or one alone; how many, 0: neither. `out` NULL: only counted. */
+static size_t split(const unsigned char *bytes, size_t size, struct object *out) {
+    size_t count = 0;
+    uint64_t next = size;
+    bool alone = size >= SELFMAG && memcmp(bytes, ELFMAG, SELFMAG) == 0;
+    for (; size > 0; bytes += next, size -= (size_t)next, count++) {
+        if (!alone) {
+            if (size < sizeof next)
+                return 0;
+            memcpy(&next, bytes, sizeof next);
+            bytes += sizeof next;
+            size -= sizeof next;
+        }
+        if (next > size)
+            return 0;
+        if (out)
+            out[count] = (struct object){.bytes = (unsigned char *)bytes, .size = (size_t)next};
+    }
+    return count;
+}
+
+/* Into pages of their own, from where they are. */
+static bool place(struct codegen_code *code) {
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), total = 0;
+    for (size_t i = 0; i < code->objects; i++)
+        total += (code->object[i].size + OBJECT_ALIGN - 1) / OBJECT_ALIGN * OBJECT_ALIGN;
+    code->mapped = (total + page - 1) / page * page;
+    void *memory = mmap(NULL, code->mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        return false;
+    unsigned char *at = code->memory = memory;
+    for (size_t i = 0; i < code->objects; i++) {
+        struct object *o = &code->object[i];
+        o->bytes = memcpy(at, o->bytes, o->size);
+        at += (o->size + OBJECT_ALIGN - 1) / OBJECT_ALIGN * OBJECT_ALIGN;
+    }
+    return true;
+}
+
+/* Why not; NULL: done. */
+static char *load(struct codegen_code *code, const unsigned char *bytes, size_t size) {
+    code->objects = split(bytes, size, NULL);
+    if (!code->objects)
+        return codegen_message("it is incomplete");
+    code->object = calloc(code->objects, sizeof *code->object);
+    if (!code->object)
+        return codegen_message("out of memory");
+    split(bytes, size, code->object);
+    if (!place(code))
+        return codegen_message("out of memory");
+    for (size_t i = 0; i < code->objects; i++)
+        if (!check_object(&code->object[i]))
+            return codegen_message("it is not one for this machine, or it is broken");
+    char *why = relocate_all(code);
+    if (why)
+        return why;
+    __builtin___clear_cache((char *)code->memory, (char *)code->memory + code->mapped);
+    if (mprotect(code->memory, code->mapped, PROT_READ | PROT_EXEC) != 0)
+        return codegen_message("its pages cannot be made executable");
+    return NULL;
+}
+
+/* ---- entry ---- */
+
+struct codegen_code *codegen_load(const struct codegen_target *target, const unsigned char *object, size_t size,
+                                  char **out_message) {
+    *out_message = NULL;
+    if (!target->runs_here) {
+        *out_message = codegen_message("this machine cannot run code for %s", target->description);
+        return NULL;
+    }
+    struct codegen_code *code = calloc(1, sizeof *code);
+    char *why = code ? load(code, object, size) : codegen_message("out of memory");
+    if (code && !why)
+        return code;
+    *out_message = why ? codegen_message("the object cannot be loaded: %s", why) : NULL;
+    free(why);
+    codegen_unload(code);
+    return NULL;
+}
+
+void codegen_unload(struct codegen_code *code) {
+    if (!code)
+        return;
+    if (code->memory)
+        munmap(code->memory, code->mapped);
+    free(code->object);
+    free(code);
+}
+
+codegen_entry codegen_find(const struct codegen_code *code, const char *program_name) {
+    return (codegen_entry)(uintptr_t)somewhere(code, program_name, false);
+}
