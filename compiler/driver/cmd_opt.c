@@ -155,7 +155,7 @@ static int run(struct opt *opt)
     opt->context.learns = opt->context.entry == ENTRY_STEP || opt->context.entry == ENTRY_GRADIENT;
     opt->context.batch = options->batch ? options->batch : 64;
     opt->context.target = codegen_target_facts(opt->target);
-    struct pass_hooks hooks = {opt, after_pass};
+    struct pass_hooks hooks = {opt, after_pass, .hurried = false};
     if (!pass_run(&opt->context, passes, count, options->stop_after, &hooks) ||
         (options->schedules && !kernel_schedules_used(opt->context.schedules, &opt->diags)))
         return report_diagnostics(&opt->diags);

@@ -129,7 +129,7 @@ static bool run_passes(struct xent_compilation *c, enum entry_kind kind, uint32_
         .graph = c->ir->graph,
     };
     struct observer observer = {c, options, entry_names[kind]};
-    struct pass_hooks hooks = {&observer, options->on_pass ? after_pass : NULL};
+    struct pass_hooks hooks = {&observer, options->on_pass ? after_pass : NULL, .hurried = !options->on_pass};
     if (!pass_run_all(&entry->context, options->stop_after, &hooks))
         return false;
     c->count++;

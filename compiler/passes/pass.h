@@ -1,4 +1,4 @@
-/* The pipeline: one table of passes, one loop that runs them, verifies after each, prints and times on request.
+/* The pipeline: one table of passes, one loop that runs them, verifies, prints and times on request.
  *
  * Passes up to `fuse` rewrite the graph; `lower` makes the kernel program of it (batch size and target are known then);
  * the passes behind it rewrite the program. A pass never calls a pass, and deletes the nodes that it replaces. */
@@ -52,14 +52,15 @@ extern const struct pass pass_table[];
 extern const size_t pass_count;
 const struct pass *pass_named(const char *name);
 
-/* Observes the pipeline; any member may be NULL. */
+/* Observes the pipeline; any member may be zero. */
 struct pass_hooks {
     void *context;
     void (*after)(void *context, const struct pass *pass, const struct pass_context *state, bool changed,
                   double seconds);
+    bool hurried; /* verify the graph before `lower` and what the last pass leaves, not everything between */
 };
 
-/* Runs `count` passes in order, verifying after each; stops behind `stop_after` (NULL: at the end). */
+/* Runs `count` passes in order, verifying after each but in a hurry; stops behind `stop_after` (NULL: at the end). */
 bool pass_run(struct pass_context *context, const struct pass *const *passes, size_t count, const char *stop_after,
               const struct pass_hooks *hooks);
 /* The standard pipeline of context->entry. */

@@ -96,7 +96,7 @@ static void test_pipeline(void)
             struct observed observed = {.s = &s};
             struct pass_context context =
                 golden_context(&s, ir->graph, entries[e], e % 2 ? "momentum weight_decay" : NULL);
-            struct pass_hooks hooks = {&observed, check_stage};
+            struct pass_hooks hooks = {&observed, check_stage, .hurried = false};
             context.batch = e == 0 ? 1 : 17;
             context.target = &target;
             bool ok = pass_run_all(&context, NULL, &hooks);
