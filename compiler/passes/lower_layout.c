@@ -3,8 +3,10 @@
  *   activations   (m/P, features…, m%P): what neighbouring lanes of the batch need is one line. Images have P = 16,
  *                 so that a row of pixels stays short, or 8 where a vector has no more: sums over positions read
  *                 one vector at each, and the other half of its line would be fetched for nothing. Panels of half a
- *                 line are an odd number of lines apart, for a tile that reads two of them. Vectors have panels of
- *                 up to a tile's width. All views of one memory have one P.
+ *                 line are an odd number of lines apart, for a tile that reads two of them. Channels whose pixels
+ *                 are a multiple of 4 KiB have a line between them, or all would share one set of the cache; not
+ *                 where the image is seen as a vector too. Vectors have panels of up to a tile's width. All views of
+ *                 one memory have one P.
  *   weights       [out, in] row by row, the row's stride an odd number of 16-float lines: columns then spread over
  *                 all sets of the cache. Other tensors are dense.
  *   transposed    (k/Q, m, k%Q): panels as wide as a tile of the weight gradient.
@@ -18,7 +20,7 @@
 
 #include <assert.h>
 
-enum { LINE = 16, WIDEST_PANEL = 64, WHOLE_PANEL = 96, TILE_VECTORS = 3, SLACK_BYTES = 256 };
+enum { LINE = 16, WIDEST_PANEL = 64, WHOLE_PANEL = 96, TILE_VECTORS = 3, SLACK_BYTES = 256, WAY = 1024 };
 
 static int64_t round_up(int64_t value, int64_t to)
 {
@@ -45,22 +47,28 @@ static int64_t panel_width(int64_t lanes)
     return best;
 }
 
-struct klayout lower_layout_batch(uint32_t rank, const int64_t *extent, bool image, uint32_t lanes)
+struct klayout lower_layout_batch(uint32_t rank, const int64_t *extent, bool image, bool viewed, uint32_t lanes)
 {
     uint32_t m = rank - 1;
     int64_t panel = !image ? panel_width(extent[m]) : lanes == LINE / 2 ? LINE / 2 : LINE;
-    if (rank < 2 || panel == extent[m])
+    if (rank < 2)
         return klayout_dense(rank, extent);
-    struct klayout layout = {.count = rank + 1};
-    layout.digit[0] = (struct kdigit){.dim = m, .div = (uint32_t)panel};
-    int64_t features = 1;
+    bool whole = panel == extent[m];
+    struct klayout layout = {.count = rank + !whole};
+    struct kdigit *feature = &layout.digit[!whole];
+    int64_t plane = panel;
     for (uint32_t d = 0; d < m; d++) {
-        layout.digit[d + 1] = (struct kdigit){.dim = d, .div = 1};
-        features *= extent[d];
+        feature[d] = (struct kdigit){.dim = d, .div = 1};
+        plane *= d ? extent[d] : 1;
     }
-    if (panel < LINE)
-        layout.digit[0].stride = (round_up(features * panel, LINE) / LINE | 1) * LINE;
-    layout.digit[rank] = (struct kdigit){.dim = m, .div = 1, .mod = (uint32_t)panel};
+    feature[m] = (struct kdigit){.dim = m, .div = 1, .mod = whole ? 0 : (uint32_t)panel};
+    bool apart = m > 1 && !viewed && plane % WAY == 0;
+    if (apart)
+        feature[0].stride = plane = plane + LINE;
+    if (!whole)
+        layout.digit[0] = (struct kdigit){.dim = m, .div = (uint32_t)panel};
+    if (!whole && (apart || panel < LINE))
+        layout.digit[0].stride = (round_up(extent[0] * plane, LINE) / LINE | 1) * LINE;
     return complete(layout, rank, extent);
 }
 

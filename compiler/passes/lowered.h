@@ -66,8 +66,9 @@ struct lowered {
 /* lower_layout.c: where the elements of values lie. */
 enum { LOWER_ALIGN = 64 };
 
-/* Activations: lanes of the batch in panels; `image`: some view of the memory has more than one feature dimension. */
-struct klayout lower_layout_batch(uint32_t rank, const int64_t *extent, bool image, uint32_t lanes);
+/* Activations: lanes of the batch in panels; `image`: some view of the memory has more than one feature dimension,
+ * `viewed`: there is another view than this. */
+struct klayout lower_layout_batch(uint32_t rank, const int64_t *extent, bool image, bool viewed, uint32_t lanes);
 /* Weights, their gradients and momenta. */
 struct klayout lower_layout_weight(uint32_t rank, const int64_t *extent);
 /* Features side by side, `lanes` to a vector: the second operand of a weight gradient. */

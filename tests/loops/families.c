@@ -88,26 +88,27 @@ static void linear_db(struct text *out, const struct shape *s)
 }
 
 #define IMAGES "layout (d3/16, d0, d1, d2, d3%%16)"
+#define APART "layout (d3/16, d0:%d, d1, d2, d3%%16)" /* channels with some memory between them */
 #define HALVES "layout (d3/8, d0, d1, d2, d3%%8)" /* of lines, as for vectors of 8 */
 
 /* a x a pixels, b channels in, c out, 3 x 3, stride 1, pooled 2 x 2 with the position kept */
 static void conv_pool(struct text *out, const struct shape *s)
 {
-    int N = s->capacity, z = s->a - 2, p = z / 2;
+    int N = s->capacity, z = s->a - 2, p = z / 2, plane = 16 * (s->a * s->a + 1);
     begin(out, s, 5);
-    place(out, "state", f(out, "X: f32[%d, %d, %d, %d] " IMAGES, s->b, s->a, s->a, N), 0);
+    place(out, "state", f(out, "X: f32[%d, %d, %d, %d] " APART, s->b, s->a, s->a, N, plane), 0);
     place(out, "state", f(out, "W: f32[%d, %d, 3, 3]", s->c, s->b), 1);
     place(out, "state", f(out, "b: f32[%d]", s->c), 2);
     place(out, "arena", f(out, "P: f32[%d, %d, %d, %d] " IMAGES, s->c, p, p, N), 3);
     place(out, "arena", f(out, "at: u8[%d, %d, %d, %d] " IMAGES, s->c, p, p, N), 4);
     text_printf(out,
-                "  kernel c(X: f32[%d, %d, %d, %d] " IMAGES ", W: f32[%d, %d, 3, 3], b: f32[%d]) ->"
+                "  kernel c(X: f32[%d, %d, %d, %d] " APART ", W: f32[%d, %d, 3, 3], b: f32[%d]) ->"
                 " (P: f32[%d, %d, %d, %d] " IMAGES ", at: u8[%d, %d, %d, %d] " IMAGES ") {\n"
                 "    let z[o < %d, y < %d, x < %d, m < %d] ="
                 " sum.fma(c < %d, i < 3, j < 3 from b[o]: W[o, c, i, j], X[c, y + i, x + j, m])\n"
                 "    P[o, y, x, m], at[o, y, x, m] = max_at(u < 2, v < 2 from 0.0: z[o, 2*y + u, 2*x + v, m])\n  }\n"
                 "  call c(X, W, b, P, at)\n}\n",
-                s->b, s->a, s->a, N, s->c, s->b, s->c, s->c, p, p, N, s->c, p, p, N, s->c, z, z, N, s->b);
+                s->b, s->a, s->a, N, plane, s->c, s->b, s->c, s->c, p, p, N, s->c, p, p, N, s->c, z, z, N, s->b);
 }
 
 /* stride 2 or 3, padding 1 */
