@@ -7,6 +7,7 @@ enum {
     ELEMENTWISE_VECTORS = 4,
     WIDEST_PANEL = 8, /* in vectors */
     LARGEST_CODE = 2048,
+    LONG_POINT = 32, /* operators */
     LARGEST_WHOLE = 32,
     LARGEST_CUT = 256,
     COPY_LINES = 50,
@@ -407,13 +408,14 @@ void schedule_elementwise_tile(struct survey *s, int lane_dim, const struct ktar
 }
 
 /* The code of a tile is that of a point as often as it has vectors: an expression of hundreds of operators (a table of
- * class weights as selects) is computed a vector at a time. */
+ * class weights as selects) is computed a vector at a time, and where time hardly counts one of dozens (a softmax). */
 void schedule_limit_code(struct survey *s, int lane_dim, const struct ktarget *target)
 {
     int64_t points = 1;
     for (uint32_t d = 0; d < s->dims; d++)
         points *= steps(&s->dim[d], (int)d == lane_dim, target->lanes);
-    if (points * s->operators <= LARGEST_CODE)
+    bool one = s->kernel->schedule.cold && s->operators >= LONG_POINT;
+    if (!one && points * s->operators <= LARGEST_CODE)
         return;
     for (uint32_t d = 0; d < s->dims; d++)
         if (!s->dim[d].window)
