@@ -172,6 +172,14 @@ static void split_planned(struct kernel *kernel, const struct planned *plan, con
     split_kernel(plan->survey, plan->order, plan->count, plan->lanes, ownership, &kernel->schedule);
 }
 
+static bool is_called(const struct kprogram *program, const struct kernel *kernel)
+{
+    for (size_t i = 0; i < program->calls.count; i++)
+        if (program->calls.at[i].kernel == kernel)
+            return true;
+    return false;
+}
+
 /* Threads share in the order of the calls, so that each finds in its cache what it left there; a second time when it is
  * known what the calls behind leave for the next step. */
 void kernel_schedule(struct kprogram *program, const struct ktarget *target)
@@ -182,7 +190,7 @@ void kernel_schedule(struct kprogram *program, const struct ktarget *target)
     schedule_cold(program, target);
     for (size_t k = 0; k < program->kernels.count; k++) {
         plan_kernel(program->arena, program->kernels.at[k], target, &plan[k]);
-        if (plan[k].to_split) /* for those that no call reaches */
+        if (plan[k].to_split && !is_called(program, program->kernels.at[k]))
             split_planned(program->kernels.at[k], &plan[k], &ownership);
     }
     for (int round = 0; round < ROUNDS; round++)
