@@ -34,23 +34,29 @@ static double iteration_cost(const struct survey *s, int lane_dim, const struct 
     uint32_t width = target->lanes;
     bool tree = s->tree && lane_dim == (int)s->tree_dim;
     int64_t points = 1, vectors = 0, windows = 0;
-    int64_t rows = 0, streams = 0;
+    int64_t rows = 0, streams = 0, scalars = 0, inner = 0, positions = 1;
+    bool branches = false, few = target->registers <= 16;
     double loads = 0, wide = 0, far = 0, turned = 0;
     for (uint32_t d = 0; d < s->dims; d++) {
         points *= steps(&s->dim[d], (int)d == lane_dim, width);
         windows += s->dim[d].window && s->dim[d].tile < s->dim[d].extent;
+        positions *= s->dim[d].window ? s->dim[d].tile : 1;
+        branches |= s->dim[d].window && s->dim[d].tile > 1 && s->conditioned >> d & 1;
     }
     for (uint32_t i = 0; i < s->accesses; i++) {
         const struct access *a = &s->access[i];
         if (!survey_is_inner(s, a))
             continue;
+        inner++;
         int64_t n = 1;
         for (uint32_t d = 0; d < s->dims; d++)
             if ((a->dims & (a->apart | ~s->grouped)) >> d & 1)
                 n *= steps(&s->dim[d], (int)d == lane_dim, width);
         loads += (double)n;
-        if (lane_dim < 0 || !(a->dims >> lane_dim & 1))
+        if (lane_dim < 0 || !(a->dims >> lane_dim & 1)) {
+            scalars += n;
             continue;
+        }
         wide += (double)n;
         streams++;
         if (a->step[lane_dim] == 2 && survey_turns(a, width)) { /* blocks of vectors are transposed one by one */
@@ -78,15 +84,22 @@ static double iteration_cost(const struct survey *s, int lane_dim, const struct 
         vectors = points == side || (side == 1 && s->tapped) ? 1 : vectors;
     }
     /* of a tree's streams two are on their way at a time; a product's is used up as it is loaded where there are few
-     * registers, and nothing else needs one */
-    bool product = tree && streams == 2 && target->registers <= 16;
-    *out_registers = points + (rows ? rows : vectors + (product ? 0 : tree ? 2 : 1));
+     * registers, and nothing else needs one. So is one factor of a sum of products, which may be the one in vectors
+     * where these are all positions of a window. */
+    bool product = tree && streams == 2 && few;
+    bool filled = few && !tree && !rows && inner == 2 && streams == 1 &&
+                  (positions > 1 || steps(&s->dim[lane_dim], true, width) > 2);
+    if (filled && positions > 1 && scalars < vectors)
+        vectors = scalars;
+    *out_registers = points + (rows ? rows : vectors + (product || filled ? 0 : tree ? 2 : 1));
     double fma = (double)points * (double)(s->terms ? s->terms : 1);
     for (uint32_t w = width; turned > 0 && w > 1; w /= 2)
         fma += SHUFFLE_SLOTS * turned;
     /* a load takes as long as a multiply-add on every processor so far */
     double cycles = loads > fma ? loads : fma;
     double ends = s->nested ? (double)FULL_LANES / width : 1; /* a loop's end takes as long beside shorter vectors */
+    if (branches && few) /* which position has a term is asked beside few sums */
+        ends += (double)positions;
     return (cycles < CHAIN_SLOTS ? CHAIN_SLOTS : cycles) + ends + loads / 10 + far;
 }
 
