@@ -58,6 +58,14 @@ void node_set_string(struct graph *graph, struct node *node, const char *name, c
     attr->string = arena_strdup(graph->arena, value);
 }
 
+void node_set_ints(struct graph *graph, struct node *node, const char *name, uint32_t count, const int64_t *value)
+{
+    int64_t *copy = ARENA_ARRAY(graph->arena, int64_t, count);
+    if (count)
+        memcpy(copy, value, count * sizeof *copy);
+    node->attr[attr_index(node, name)] = (struct attr){.set = true, .count = count, .ints = copy};
+}
+
 void node_set_floats(struct graph *graph, struct node *node, const char *name, uint32_t count, const double *value)
 {
     struct attr *attr = &node->attr[attr_index(node, name)];

@@ -164,6 +164,7 @@ void node_set_int(struct node *node, const char *name, int64_t value); /* INT, B
 void node_set_word(struct node *node, const char *name, const char *word); /* ENUM; one of its words */
 void node_set_float(struct node *node, const char *name, double value);
 void node_set_string(struct graph *graph, struct node *node, const char *name, const char *value);
+void node_set_ints(struct graph *graph, struct node *node, const char *name, uint32_t count, const int64_t *value);
 void node_set_floats(struct graph *graph, struct node *node, const char *name, uint32_t count, const double *value);
 /* Copies every attribute that is set in `from` and that the op of `to` has under the same name. */
 void node_copy_attrs(struct node *to, const struct node *from);

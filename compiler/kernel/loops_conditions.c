@@ -12,6 +12,24 @@ bool loops_mentions(const struct kexpr *expr, const struct kindex *index)
     return false;
 }
 
+/* What an index is, without a trace of computing it: where it is a vector, that would stand before the loop whose
+ * variable it needs. */
+static struct lindex try_index(struct builder *b, const struct kexpr *value, const struct point *point)
+{
+    struct lblock aside = {0}, *outer = b->block;
+    size_t mark = scope_open(b);
+    b->block = &aside;
+    struct lindex index = eval_index(b, value, point);
+    b->block = outer;
+    scope_close(b, mark);
+    return index;
+}
+
+static bool is_plain(const struct lindex *index)
+{
+    return !index->vector && !index->lane;
+}
+
 /* 1 holds, 0 fails, -1 not known */
 static int condition_truth(struct builder *b, const struct kcondition *c, const struct point *point)
 {
@@ -38,15 +56,20 @@ void reduce_bounds(struct builder *b, struct reduce_nest *nest, uint32_t level, 
     for (uint32_t c = 0; c < r->conditions; c++) {
         if (!is_last_index(r, c, level) || nest->handled[c])
             continue;
-        struct lindex x = eval_index(b, r->condition[c].value, &point[0]);
+        struct lindex x = try_index(b, r->condition[c].value, &point[0]);
         struct laffine rest;
         int64_t factor;
-        if (x.vector || x.lane || !affine_split(b, &x.base, var, &factor, &rest) || factor == 0)
+        if (!is_plain(&x))
+            continue;
+        x = eval_index(b, r->condition[c].value, &point[0]);
+        if (!affine_split(b, &x.base, var, &factor, &rest) || factor == 0)
             continue;
         bool agree = true;
         for (uint32_t i = 1; i < nest->count && agree; i++) {
-            struct lindex y = eval_index(b, r->condition[c].value, &point[i]);
-            agree = !y.vector && !y.lane && affine_equal(&x.base, &y.base);
+            struct lindex y = try_index(b, r->condition[c].value, &point[i]);
+            if (is_plain(&y))
+                y = eval_index(b, r->condition[c].value, &point[i]);
+            agree = is_plain(&y) && affine_equal(&x.base, &y.base);
         }
         if (!agree)
             continue;
@@ -87,10 +110,10 @@ struct range *reduce_ranges(struct builder *b, struct reduce_nest *nest, uint32_
     for (uint32_t c = 0; c < r->conditions; c++) {
         decides[c] = !nest->handled[c] && is_last_index(r, c, level);
         for (uint32_t i = 0; decides[c] && i < nest->count; i++) {
-            struct lindex x = eval_index(b, r->condition[c].value, &bound[i]);
+            struct lindex x = try_index(b, r->condition[c].value, &bound[i]);
             struct laffine rest;
             int64_t factor;
-            if (x.vector || x.lane || !affine_split(b, &x.base, var, &factor, &rest) || factor == 0 || rest.count)
+            if (!is_plain(&x) || !affine_split(b, &x.base, var, &factor, &rest) || factor == 0 || rest.count)
                 return NULL;
             /* 0 <= factor * var + rest < limit */
             int64_t d = factor > 0 ? factor : -factor, low = -rest.constant, high = r->condition[c].limit + low;

@@ -51,7 +51,8 @@ static int add_dim(struct survey *s, const char *name, int64_t extent, bool wind
 static void note_period(struct survey *s, uint32_t dims, const struct kexpr *by)
 {
     for (uint32_t d = 0; d < s->dims; d++)
-        if (dims == 1u << d && by->op == KX_CONST_I32 && by->i32 > s->dim[d].period && by->i32 <= LARGEST_PERIOD)
+        if (dims == 1u << d && by->op == KX_CONST_I32 && by->i32 > s->dim[d].period &&
+            (by->i32 <= LARGEST_PERIOD || by->i32 == KERNEL_TREE_GROUP))
             s->dim[d].period = by->i32;
 }
 

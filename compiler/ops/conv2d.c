@@ -93,7 +93,7 @@ static bool dw_shape(struct node *node, struct diag_list *diags, bool each)
                                       (int64_t[]){DIM_N, node->input[0]->type.dim[1],
                                                   window_positions(x[2], w.kernel.y, w.stride.y, w.padding.y),
                                                   window_positions(x[3], w.kernel.x, w.stride.x, w.padding.x)});
-    if (!need_type(node, 0, &dz, diags))
+    if (!need_type(node, 0, &dz, diags) || (node->inputs > 2 && !need_columns(node, 2, node->input[1], diags)))
         return false;
     int64_t dim[] = {DIM_N, dz.dim[1], x[1], w.kernel.y, w.kernel.x};
     node->output[0]->type = each ? type_make(DT_F32, 5, dim) : type_make(DT_F32, 4, dim + 1);

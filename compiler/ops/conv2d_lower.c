@@ -21,7 +21,29 @@ static uint32_t outside(const struct window *w, struct kexpr *row, struct kexpr 
     return count;
 }
 
-void conv2d_lower(struct lowering *l, const struct node *node)
+/* Of example m's group, channel c and the row: that what is not 0 reaches into the columns from `first` on, to the last
+ * of them, `first` + more, or between. */
+static uint32_t within(struct lowering *l, const struct value *columns, struct kindex *m, struct kindex *c,
+                       struct kexpr *row, struct kexpr *first, int64_t more, int64_t width, struct kcondition out[2])
+{
+    struct kexpr *group = lx_binary(l, KX_DIV, lx_at(l, m), lx_i32(l, KERNEL_TREE_GROUP)), *reach[2];
+    for (int side = 0; side < 2; side++)
+        reach[side] = lower_read(l, columns, "L", (struct kexpr *[]){lx_i32(l, side), group, lx_at(l, c), row});
+    struct kexpr *left = lx_binary(l, KX_ADD, first, reach[0]), *right = lx_binary(l, KX_SUB, reach[1], first);
+    out[0] = (struct kcondition){lx_affine(l, 1, left, more - width), width + more};
+    out[1] = (struct kcondition){lx_affine(l, 1, right, -1), width};
+    return 2;
+}
+
+/* The first of the group that index i is in, as group number times its width. */
+static struct kexpr *first_of(struct lowering *l, struct kindex *i, int64_t width)
+{
+    return lx_affine(l, width, width > 1 ? lx_binary(l, KX_DIV, lx_at(l, i), lx_i32(l, width)) : lx_at(l, i), 0);
+}
+
+/* sum over c, i, j of W X; of 16 examples' and `group` neighbours' places where something is not 0, given `columns`. */
+static void define_conv(struct lowering *l, const struct node *node, const struct value *start,
+                        const struct value *columns)
 {
     struct window w = node_window(node);
     const int64_t *x = node->input[0]->type.dim, *z = node->output[0]->type.dim;
@@ -34,11 +56,29 @@ void conv2d_lower(struct lowering *l, const struct node *node)
     struct kcondition conditions[2];
     struct kreduce r = {.kind = KR_SUM_FMA, .indices = 3, .index = (struct kindex *[]){c, i, j}};
     r.conditions = outside(&w, row, column, x, conditions);
+    if (columns) {
+        struct pair group = node_pair(node, "group", (struct pair){1, 1});
+        struct kexpr *top = lx_affine(l, w.stride.y, first_of(l, out[1], group.y), 0);
+        struct kexpr *left = lx_affine(l, w.stride.x, first_of(l, out[2], group.x), 0);
+        top = lx_binary(l, KX_ADD, top, lx_at(l, i));
+        left = lx_binary(l, KX_ADD, left, lx_at(l, j));
+        r.conditions = within(l, columns, out[3], c, top, left, w.stride.x * (group.x - 1), x[3], conditions);
+    }
     r.condition = conditions;
     r.term[1] = lower_read(l, node->input[0], "X", (struct kexpr *[]){lx_at(l, c), row, column, lx_at(l, out[3])});
     r.term[0] = lower_read_at(l, node->input[1], "W", (struct kindex *[]){out[0], c, i, j});
-    r.from = node->inputs > 2 ? lower_read_at(l, node->input[2], "b", &out[0]) : lx_f32(l, 0);
+    r.from = start ? lower_read_at(l, start, "b", &out[0]) : lx_f32(l, 0);
     lower_define(l, node, 0, "Y", "z", out, kx_reduce(l->arena, &r));
+}
+
+void conv2d_lower(struct lowering *l, const struct node *node)
+{
+    define_conv(l, node, node->inputs > 2 ? node->input[2] : NULL, NULL);
+}
+
+void conv2d_zeros_lower(struct lowering *l, const struct node *node)
+{
+    define_conv(l, node, node->input[2], node->input[3]);
 }
 
 /* With stride 1 the sum goes over the kernel's positions, else over dz's: each has a plain domain then. */
@@ -80,6 +120,10 @@ static struct kexpr *example_dw(struct lowering *l, const struct node *node, str
     struct kcondition conditions[2];
     struct kreduce r = {.kind = KR_SUM_FMA, .indices = 2, .index = (struct kindex *[]){row, column}};
     r.conditions = outside(&w, xs[1], xs[2], x, conditions);
+    if (node->inputs > 2) {
+        struct kexpr *top = lx_affine(l, w.stride.y, lx_at(l, row), 0);
+        r.conditions = within(l, node->input[2], m, out[1], top, xs[2], 0, x[3], conditions);
+    }
     r.condition = conditions;
     r.from = lx_f32(l, 0);
     r.term[0] = lower_read_at(l, node->input[0], "dZ", (struct kindex *[]){out[0], row, column, m});

@@ -92,9 +92,9 @@ bool linear_offset_shape(struct graph *graph, struct node *node, struct diag_lis
 {
     (void)graph;
     const struct tensor_type *w = &node->input[0]->type;
-    int64_t out = w->rank == 2 ? w->dim[0] : 1;
-    struct tensor_type weight = type_make(DT_F32, 2, (int64_t[]){out, w->rank == 2 ? w->dim[1] : 1});
-    node->output[0]->type = type_make(DT_F32, 1, &out);
+    bool fits = (w->rank == 2 || w->rank == 4) && w->dim[0] != DIM_N;
+    struct tensor_type weight = type_make(DT_F32, fits ? w->rank : 2, fits ? w->dim : (int64_t[]){1, 1});
+    node->output[0]->type = type_make(DT_F32, 1, weight.dim);
     return need_type(node, 0, &weight, diags) &&
            (node->inputs < 2 || need_type(node, 1, &node->output[0]->type, diags));
 }
@@ -176,7 +176,7 @@ void linear_offset_reference(const struct node *node, const struct reference_ten
                              struct reference_tensor *const *out, const struct reference_scalars *scalars)
 {
     (void)scalars;
-    int64_t features = in[0]->dim[0], width = in[0]->dim[1];
+    int64_t features = in[0]->dim[0], width = in[0]->elements / features;
     for (int64_t n = 0; n < features; n++) {
         double sum = 0;
         for (int64_t k = 0; k < width; k++)
@@ -282,10 +282,11 @@ void linear_zeros_dw_lower(struct lowering *l, const struct node *node)
 void linear_offset_lower(struct lowering *l, const struct node *node)
 {
     const struct tensor_type *w = &node->input[0]->type;
-    struct kindex *n = lower_index(l, "n", w->dim[0]), *k = lower_index(l, "k", w->dim[1]);
-    struct kreduce r = {.kind = KR_SUM, .indices = 1, .index = &k, .from = lx_f32(l, 0)};
-    r.term[0] = lower_read_at(l, node->input[0], "W", (struct kindex *[]){n, k});
-    struct kexpr *from = node->inputs > 1 ? lower_read_at(l, node->input[1], "b", &n) : lx_f32(l, 0);
+    struct kindex *at[KERNEL_MAX_RANK];
+    lower_axes(l, node->input[0], at);
+    struct kreduce r = {.kind = KR_SUM, .indices = w->rank - 1, .index = at + 1, .from = lx_f32(l, 0)};
+    r.term[0] = lower_read_at(l, node->input[0], "W", at);
+    struct kexpr *from = node->inputs > 1 ? lower_read_at(l, node->input[1], "b", at) : lx_f32(l, 0);
     struct kexpr *shift = lx_f32(l, node_float(node, "shift"));
-    lower_define(l, node, 0, "s", "s", &n, lx_fma(l, shift, kx_reduce(l->arena, &r), from));
+    lower_define(l, node, 0, "s", "s", at, lx_fma(l, shift, kx_reduce(l->arena, &r), from));
 }

@@ -162,14 +162,6 @@ bool need_channel_list(const struct node *node, const char *name, struct diag_li
 
 /* ---- attributes ---- */
 
-static struct attr *attr_named(struct node *node, const char *name)
-{
-    for (uint32_t i = 0; i < node->op->attrs; i++)
-        if (strcmp(node->op->attr[i].name, name) == 0)
-            return &node->attr[i];
-    return NULL;
-}
-
 static double list_standard(const struct node *node, const char *name)
 {
     for (uint32_t i = 0; i < node->op->attrs; i++)
@@ -178,8 +170,7 @@ static double list_standard(const struct node *node, const char *name)
     return NAN;
 }
 
-/* INTS of one or two numbers as a pair; an absent list gives `standard`. */
-static struct pair node_pair(const struct node *node, const char *name, struct pair standard)
+struct pair node_pair(const struct node *node, const char *name, struct pair standard)
 {
     const struct attr *list = node_attr(node, name);
     if (list->set && list->count > 0)
@@ -188,8 +179,7 @@ static struct pair node_pair(const struct node *node, const char *name, struct p
     return isnan(one) ? standard : (struct pair){(int64_t)one, (int64_t)one};
 }
 
-/* Count one or two, each in [least, most]. */
-static bool need_pair(const struct node *node, const char *name, int64_t least, int64_t most, struct diag_list *diags)
+bool need_pair(const struct node *node, const char *name, int64_t least, int64_t most, struct diag_list *diags)
 {
     const struct attr *list = node_attr(node, name);
     if (!list->set)
@@ -212,15 +202,6 @@ double node_channel(const struct node *node, const char *name, int64_t c)
 {
     const struct attr *list = node_attr(node, name);
     return list->floats[list->count == 1 ? 0 : c];
-}
-
-void set_ints(struct graph *graph, struct node *node, const char *name, uint32_t count, const int64_t *ints)
-{
-    int64_t *copy = ARENA_ARRAY(graph->arena, int64_t, count);
-    memcpy(copy, ints, count * sizeof *copy);
-    struct attr *attr = attr_named(node, name);
-    assert(attr);
-    *attr = (struct attr){.set = true, .count = count, .ints = copy};
 }
 
 /* ---- windows ---- */

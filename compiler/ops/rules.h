@@ -47,7 +47,6 @@ bool need_channel_list(const struct node *node, const char *name, struct diag_li
 /* ---- attributes ---- */
 /* The number of channel `c`: the list's only one or its c-th. */
 double node_channel(const struct node *node, const char *name, int64_t c);
-void set_ints(struct graph *graph, struct node *node, const char *name, uint32_t count, const int64_t *ints);
 
 /* ---- windows of conv2d and max_pool2d ---- */
 struct pair {
@@ -56,12 +55,19 @@ struct pair {
 struct window {
     struct pair kernel, stride, padding;
 };
+/* INTS of one or two numbers as a pair; an absent list gives `standard`. */
+struct pair node_pair(const struct node *node, const char *name, struct pair standard);
+/* Count one or two, each in [least, most]. */
+bool need_pair(const struct node *node, const char *name, int64_t least, int64_t most, struct diag_list *diags);
 struct window node_window(const struct node *node);
 bool need_window(const struct node *node, struct diag_list *diags, bool pooling);
 /* height and width within what window_positions can take. */
 bool need_extents(const struct node *node, struct diag_list *diags);
 /* Positions of the window along an extent; 0 when it does not fit. */
 int64_t window_positions(int64_t extent, int64_t kernel, int64_t stride, int64_t padding);
+
+/* Input `input` is what nonzero_columns makes of the bytes behind x; nothing is padded. */
+bool need_columns(const struct node *node, uint32_t input, const struct value *x, struct diag_list *diags);
 
 /* The value is a max_pool2d's positions, and they fit into a byte. */
 bool max_pool2d_small(const struct value *value);

@@ -43,6 +43,6 @@ void view_gradient(struct gradient_context *g, const struct node *node)
     if (!g->needs[0] || !g->out_gradient[0])
         return;
     struct node *dx = grad_node(g, node, "reshape", g->out_gradient[0], NULL);
-    set_ints(g->graph, dx, "shape", type->rank - 1, type->dim + 1);
+    node_set_ints(g->graph, dx, "shape", type->rank - 1, type->dim + 1);
     g->in_gradient[0] = finish_node(g->graph, dx);
 }

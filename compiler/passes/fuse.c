@@ -127,8 +127,8 @@ static bool loads_batch(const struct node *node)
 /* Computes each element of its result on its own, so that more can be done to it there. */
 static bool has_epilogue(const struct node *node)
 {
-    static const char *const names[] = {"linear",    "conv2d",     "linear_zeros", "linear_dx",
-                                        "conv2d_dx", "max_pool2d", "max_pool2d_dx"};
+    static const char *const names[] = {"linear",    "conv2d",    "linear_zeros", "conv2d_zeros",
+                                        "linear_dx", "conv2d_dx", "max_pool2d",   "max_pool2d_dx"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (op_is(node, names[i]))
             return true;
@@ -174,8 +174,11 @@ static void join_producers(struct fuser *f, size_t i)
         else if ((node->op->flags & OP_ELEMENTWISE) && !is_copy(node))
             fits = has_epilogue(producer);
         else if (op_is(node, "max_pool2d"))
-            fits = windows_apart(node) && (op_is(producer, "conv2d") || ((producer->op->flags & OP_ELEMENTWISE) &&
-                                                                         !is_copy(producer) && !loads_batch(producer)));
+            fits = windows_apart(node) && (op_is(producer, "conv2d") || op_is(producer, "conv2d_zeros") ||
+                                           ((producer->op->flags & OP_ELEMENTWISE) && !is_copy(producer) &&
+                                            !loads_batch(producer)));
+        else if (op_is(node, "conv2d_shift_dw"))
+            fits = k == 0;
         if (fits)
             join(f, place_of(f, producer), i);
     }

@@ -47,10 +47,11 @@ static bool view_first(struct graph *graph, struct node *view)
     return true;
 }
 
-/* Reads rows of the data set by itself: it is part of the kernel that loads the batch. */
+/* Reads rows of the data set by itself, most often as part of the kernel that loads the batch. */
 static bool loads(const struct node *node)
 {
-    return (node->op->flags & OP_ELEMENTWISE) && node->inputs == 1 && !op_is(node, "relayout");
+    return ((node->op->flags & OP_ELEMENTWISE) && node->inputs == 1 && !op_is(node, "relayout")) ||
+           op_is(node, "group_bytes");
 }
 
 static struct value *insert_copy(struct graph *graph, const char *op, struct value *of, const char *suffix)
@@ -127,7 +128,7 @@ static void part_gradients(struct graph *graph)
         struct node *dw = graph->nodes.at[i];
         if (!op_is(dw, "conv2d_dw") || !few_weights(dw))
             continue;
-        struct node *each = graph_insert_before(graph, dw, graph_op(graph, "conv2d_dw_each"), 2, dw->input);
+        struct node *each = graph_insert_before(graph, dw, graph_op(graph, "conv2d_dw_each"), dw->inputs, dw->input);
         node_copy_attrs(each, dw);
         infer_node(graph, each);
         graph_name_value(graph, each->output[0], arena_printf(graph->arena, "%s.each", dw->output[0]->name));

@@ -219,18 +219,24 @@ static void add_results(struct lowerer *l)
     }
 }
 
-/* Lists name places of the batch's memory, which a text may have wrong. */
+/* Lists name places of the batch's memory, and groups have places of it, which a text may have wrong. */
 static bool lists_fit(const struct pass_context *context, int64_t capacity)
 {
     bool fit = true;
     for (size_t i = 0; i < context->graph->nodes.count; i++) {
         const struct node *node = context->graph->nodes.at[i];
-        bool makes = op_is(node, "nonzero_inputs") || op_is(node, "nonzero_examples");
+        bool makes = op_is(node, "nonzero_inputs") || op_is(node, "nonzero_examples") || op_is(node, "group_bytes");
+        bool sums = op_is(node, "conv2d_dw") || op_is(node, "conv2d_dw_each");
+        const struct value *columns = op_is(node, "conv2d_zeros") ? node->input[3]
+                                      : sums && node->inputs > 2  ? node->input[2]
+                                                                  : NULL;
+        int64_t groups = (capacity + KERNEL_TREE_GROUP - 1) / KERNEL_TREE_GROUP;
         bool fits = (!makes || node_int(node, "capacity") == capacity) &&
                     (!op_is(node, "linear_zeros") || node->input[1]->type.dim[0] == (capacity + 3) / 4) &&
+                    (!columns || columns->type.dim[1] == groups) &&
                     (!op_is(node, "linear_zeros_dw") || node->input[2]->type.dim[1] == capacity + 1);
         if (!fits)
-            diag_error(context->diags, node->span, "%s: its lists are not for a batch with places for %lld examples",
+            diag_error(context->diags, node->span, "%s: it is not of a batch with places for %lld examples",
                        node->op->name, (long long)capacity);
         fit = fit && fits;
     }

@@ -1,7 +1,8 @@
 /* Needs: updates, no dead nodes, a batch size. Leaves behind: in the step of a model whose first layer is linear and
- * reads nothing but bytes, all of one scale, that layer as linear_zeros and linear_zeros_dw. Much of what is stored in
- * bytes, pixels above all, is 0, and x = scale u + shift of 0 is the shift: that part of every sum is the same for all
- * examples and computed once (linear_offset), and the terms that are left over are 0 where u is.
+ * reads nothing but bytes, all of one scale, that layer as linear_zeros and linear_zeros_dw, or conv2d_zeros
+ * (skip_zeros_conv.c). Much of what is stored in bytes, pixels above all, is 0, and x = scale u + shift of 0 is the
+ * shift: that part of every sum is the same for all examples and computed once (linear_offset), and the terms that are
+ * left over are 0 where u is.
  *
  * Rounding: W x + b is computed as W (scale u) + (b + shift sum(W)), and dW = dy x as dy (scale u) + shift db. Where a
  * weight is infinite or NaN, a term that is left out would have been NaN.
@@ -11,6 +12,7 @@
 #include "lowered.h"
 #include "passes.h"
 #include "rewrite.h"
+#include "skip_zeros.h"
 
 #include <math.h>
 #include <string.h>
@@ -19,13 +21,12 @@ enum { FEWEST_EXAMPLES = 32, FEWEST_OUTPUTS = 64 };
 
 /* ---- where it is done ---- */
 
-static bool is_map(const struct node *node)
+bool zeros_is_map(const struct node *node)
 {
     return op_is(node, "to_float") || op_is(node, "normalize") || op_is(node, "affine");
 }
 
-/* One finite number for all channels. */
-static bool is_uniform(const struct node *map)
+bool zeros_is_uniform(const struct node *map)
 {
     bool uniform = true;
     for (uint32_t i = 0; i < map->op->attrs; i++)
@@ -38,8 +39,8 @@ static bool is_uniform(const struct node *map)
 static bool is_from_bytes(const struct graph *graph, const struct value *value, size_t readers)
 {
     for (; !op_is(value->node, "input"); value = value->node->input[0], readers = 1)
-        if (graph_count_uses(graph, value) != readers || !((value->node->op->flags & OP_VIEW) || is_map(value->node)) ||
-            !is_uniform(value->node))
+        if (graph_count_uses(graph, value) != readers ||
+            !((value->node->op->flags & OP_VIEW) || zeros_is_map(value->node)) || !zeros_is_uniform(value->node))
             return false;
     return value->type.dtype == DT_U8;
 }
@@ -66,8 +67,7 @@ bool lower_skips_zeros(const struct pass_context *context, const char *weight)
 
 /* ---- the rewrite ---- */
 
-/* What reads `value` and is called `op`, as its input number `input`; NULL: none. */
-static struct node *reader(const struct graph *graph, const struct value *value, const char *op, uint32_t input)
+struct node *zeros_reader(const struct graph *graph, const struct value *value, const char *op, uint32_t input)
 {
     for (size_t i = 0; i < graph->nodes.count; i++) {
         struct node *node = graph->nodes.at[i];
@@ -77,24 +77,23 @@ static struct node *reader(const struct graph *graph, const struct value *value,
     return NULL;
 }
 
-static struct node *give_origin(struct node *node, const struct node *from)
+struct node *zeros_give_origin(struct node *node, const struct node *from)
 {
     node->origin = from->origin;
     node->span = from->span;
     return node;
 }
 
-static struct value *name_of(struct graph *graph, struct node *node, const struct value *layer, const char *part)
+struct value *zeros_name(struct graph *graph, struct node *node, const struct value *layer, const char *part)
 {
     graph_name_value(graph, node->output[0], arena_printf(graph->arena, "%s.%s", layer->name, part));
     return node->output[0];
 }
 
-/* Makes the maps behind the bytes u leave 0 where u is 0; returns what they make of 0 otherwise. */
-static double take_shift(struct graph *graph, struct value *x)
+double zeros_take_shift(struct graph *graph, struct value *x)
 {
     struct node *map = x->node;
-    while (!is_map(map))
+    while (!zeros_is_map(map))
         map = map->input[0]->node;
     if (!op_is(map, "affine"))
         return 0;
@@ -108,12 +107,11 @@ static struct value *make_list(struct graph *graph, struct node *layer, const ch
 {
     struct node *list = graph_insert_before(graph, layer, graph_op(graph, op), 1, layer->input);
     node_set_int(list, "capacity", capacity);
-    infer_node(graph, give_origin(list, layer));
-    return name_of(graph, list, layer->output[0], part);
+    infer_node(graph, zeros_give_origin(list, layer));
+    return zeros_name(graph, list, layer->output[0], part);
 }
 
-/* The bias as it is, or with what the shift adds to it; NULL: there is none. */
-static struct value *make_start(struct graph *graph, struct node *layer, double shift)
+struct value *zeros_make_start(struct graph *graph, struct node *layer, double shift)
 {
     struct value *bias = layer->inputs > 2 ? layer->input[2] : NULL;
     if (shift == 0)
@@ -122,17 +120,17 @@ static struct value *make_start(struct graph *graph, struct node *layer, double 
     struct node *offset =
         graph_insert_before(graph, layer, graph_op(graph, "linear_offset"), bias ? 2 : 1, input);
     node_set_float(offset, "shift", shift);
-    infer_node(graph, give_origin(offset, layer));
-    return name_of(graph, offset, layer->output[0], "offset");
+    infer_node(graph, zeros_give_origin(offset, layer));
+    return zeros_name(graph, offset, layer->output[0], "offset");
 }
 
 static void rewrite_gradient(struct graph *graph, struct node *dw, struct value *lists, double shift)
 {
     struct value *input[4] = {dw->input[0], dw->input[1], lists};
-    struct node *db = reader(graph, dw->input[0], "linear_db", 0), *last = dw;
+    struct node *db = zeros_reader(graph, dw->input[0], "linear_db", 0), *last = dw;
     if (shift != 0 && !db) {
         db = graph_insert_before(graph, dw, graph_op(graph, "linear_db"), 1, input);
-        infer_node(graph, give_origin(db, dw));
+        infer_node(graph, zeros_give_origin(db, dw));
     } else if (shift != 0) {
         last = db;
     }
@@ -149,14 +147,14 @@ static bool rewrite_layer(struct pass_context *context, struct node *layer)
 {
     struct graph *graph = context->graph;
     struct value *x = layer->input[0];
-    struct node *dw = reader(graph, x, "linear_dw", 1);
+    struct node *dw = zeros_reader(graph, x, "linear_dw", 1);
     bool fits = op_is(layer, "linear") && op_is(layer->input[1]->node, "param") && dw && is_from_bytes(graph, x, 2) &&
                 lower_skips_zeros(context, node_attr(layer->input[1]->node, "name")->string);
     if (!fits)
         return false;
     int64_t capacity = lower_plan(context).capacity;
-    double shift = take_shift(graph, x);
-    struct value *start = make_start(graph, layer, shift);
+    double shift = zeros_take_shift(graph, x);
+    struct value *start = zeros_make_start(graph, layer, shift);
     struct value *examples = make_list(graph, layer, "nonzero_examples", "examples", capacity);
     struct value *input[4] = {x, make_list(graph, layer, "nonzero_inputs", "inputs", capacity), layer->input[1], start};
     struct node *zeros = graph_insert_before(graph, layer, graph_op(graph, "linear_zeros"), start ? 4 : 3, input);
@@ -170,7 +168,7 @@ bool pass_skip_zeros(struct pass_context *context)
 {
     struct graph *graph = context->graph;
     for (size_t i = 0; context->entry == ENTRY_STEP && i < graph->nodes.count; i++)
-        if (rewrite_layer(context, graph->nodes.at[i]))
+        if (rewrite_layer(context, graph->nodes.at[i]) || zeros_rewrite_conv(context, graph->nodes.at[i]))
             i = 0; /* nodes moved */
     return true;
 }

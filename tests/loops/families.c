@@ -353,6 +353,6 @@ const struct family families[] = {
     {"conv_dw", conv_dw},     {"unpool", unpool},           {"gather", gather},
     {"loss", loss},           {"reuse", reuse},             {"dependent", dependent},
     {"probabilities", family_probabilities}, {"conv_dw_padded", conv_dw_padded},
-    {"transposed", transposed}, {"zeros", family_zeros},
+    {"transposed", transposed}, {"zeros", family_zeros},       {"zeros_conv", family_zeros_conv},
 };
 const int family_count = sizeof families / sizeof *families;

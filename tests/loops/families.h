@@ -20,7 +20,8 @@ void family_features(struct kprogram *program, int64_t capacity, bool inputs);
 /* One of them. */
 void family_probabilities(struct text *out, const struct shape *shape);
 
-/* zeros.c */
+/* zeros.c, zeros_conv.c */
 void family_zeros(struct text *out, const struct shape *shape);
+void family_zeros_conv(struct text *out, const struct shape *shape);
 
 #endif

@@ -292,6 +292,7 @@ FAMILY(12)
 FAMILY(13)
 FAMILY(14)
 FAMILY(15)
+FAMILY(16)
 
 static uint32_t depth_of(const struct lblock *block)
 {
@@ -361,7 +362,7 @@ int main(void)
 {
     static void (*const tests[])(void) = {test_0, test_1, test_2, test_3, test_4, test_5,
                                          test_6, test_7, test_8, test_9, test_10, test_11, test_12, test_13,
-                                         test_14, test_15};
+                                         test_14, test_15, test_16};
     CU_initialize_registry();
     CU_pSuite suite = CU_add_suite("machine code equals the interpreter", NULL, NULL);
     for (int i = 0; i < family_count; i++)

@@ -133,7 +133,9 @@ static void compare_references(const char *name, int64_t examples)
     uint32_t rewritten = 0;
     for (size_t i = 0; i < zeros.graph->nodes.count; i++)
         rewritten += op_is(zeros.graph->nodes.at[i], "linear_zeros") ||
-                     op_is(zeros.graph->nodes.at[i], "linear_zeros_dw");
+                     op_is(zeros.graph->nodes.at[i], "linear_zeros_dw") ||
+                     op_is(zeros.graph->nodes.at[i], "conv2d_zeros") ||
+                     op_is(zeros.graph->nodes.at[i], "conv2d_shift_dw");
     CU_ASSERT_EQUAL(rewritten, 2);
     for (size_t i = 0; i < plain.graph->results.count; i++) {
         const struct reference_tensor *a = reference_value(wanted, plain.graph->results.at[i].value);
@@ -150,6 +152,8 @@ void test_zeros(void)
 {
     compare_references("zeros", 37);
     compare_references("zeros_bare", 64);
+    compare_references("zeros_conv", 37);
+    compare_references("zeros_conv_bare", 64);
 }
 
 /* ---- the weight gradient's order does not depend on the batch's size ---- */
