@@ -43,6 +43,13 @@ static void enter_either(struct builder *b, struct nest *nest, uint32_t level)
     branch_close(b, &branch);
 }
 
+/* Vectors or rows of a tile. */
+static int64_t pieces(const struct builder *b, const struct nest *nest, uint32_t level, int64_t tile)
+{
+    int64_t width = nest->bound[level].lanes ? (int64_t)b->lanes : 1;
+    return (tile + width - 1) / width;
+}
+
 /* One loop over the tiles of all shared indices, the last one fastest. */
 static void open_parallel(struct builder *b, struct nest *nest, uint32_t level)
 {
@@ -53,6 +60,11 @@ static void open_parallel(struct builder *b, struct nest *nest, uint32_t level)
     const struct lterm *var = term_var(b, nest->index[level]->name, 0, all - 1);
     struct frame frame = loop_open(b, var, &zero, 1, &end, 1);
     frame.statement->parallel = true;
+    if (nest->index[level]->extent % nest->tile[level]) { /* it is the slowest: its edge comes last */
+        int64_t tile = nest->tile[level], edge = nest->index[level]->extent % tile;
+        frame.statement->share =
+            (struct lshare){all / nest->tiles[level], pieces(b, nest, level, edge), pieces(b, nest, level, tile)};
+    }
     struct laffine number = affine_term(b, var, 1);
     for (uint32_t l = nest->rank; l-- > level;)
         if (nest->shared[l]) {

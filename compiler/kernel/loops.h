@@ -118,6 +118,11 @@ struct lcarried { /* a register that a loop carries, or a branch yields */
 struct lblock {
     VEC(struct lstatement *) list;
 };
+/* Iterations that are less work: the last `light` ones, tiles at an edge, are `part` where others are `whole`. */
+struct lshare {
+    int64_t light, part, whole;
+};
+
 struct lstatement {
     enum lstatement_kind kind;
     const struct lvalue *value; /* DEFINE, STORE; IF: the condition */
@@ -131,7 +136,9 @@ struct lstatement {
     const struct laffine *lo, *hi; /* var from the greatest lo to below the least hi */
     int64_t step;
     bool parallel; /* the iterations (hi - lo + step - 1) / step are split over the threads in contiguous runs: thread t
-                      of T does [count * t / T, count * (t + 1) / T). Carries no registers, is in no other one. */
+                      of T begins with iteration count * t / T, or where as much work lies before it. Carries no
+                      registers, is in no other one. */
+    struct lshare share;
     uint32_t carries;
     struct lcarried *carried;
     struct lblock body, otherwise;

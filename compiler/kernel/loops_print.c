@@ -212,7 +212,11 @@ static void print_nested(const struct lstatement *s, uint32_t depth, struct text
 {
     switch (s->kind) {
     case LS_FOR:
-        text_printf(out, "%sfor %s.%u = ", s->parallel ? "parallel " : "", s->var->name, s->var->number);
+        text_add(out, s->parallel ? "parallel " : "");
+        if (s->share.light)
+            text_printf(out, "(the last %" PRId64 " are %" PRId64 "/%" PRId64 ") ", s->share.light, s->share.part,
+                        s->share.whole);
+        text_printf(out, "for %s.%u = ", s->var->name, s->var->number);
         print_bounds("max", s->lo, s->los, out);
         text_add(out, " to ");
         print_bounds("min", s->hi, s->his, out);

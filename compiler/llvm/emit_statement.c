@@ -41,7 +41,26 @@ static struct bounds find_bounds(struct emitter *e, const struct lstatement *s) 
     return b;
 }
 
-/* This thread's share: iterations [count * t / T, count * (t + 1) / T). */
+/* Where a thread's run begins: with the light iterations last, as many wholes and parts lie before it as there are of
+ * the work, to the nearest iteration. */
+static LLVMValueRef share_begin(struct emitter *e, const struct lshare *share, LLVMValueRef count,
+                                LLVMValueRef thread) {
+    if (!share->light)
+        return i64_binary(e, LLVMUDiv, i64_binary(e, LLVMMul, count, thread), e->threads);
+    LLVMValueRef whole = emit_constant_i64(e, share->whole), part = emit_constant_i64(e, share->part);
+    LLVMValueRef heavy = i64_binary(e, LLVMSub, count, emit_constant_i64(e, share->light));
+    LLVMValueRef before = i64_binary(e, LLVMMul, heavy, whole);
+    LLVMValueRef all = i64_binary(e, LLVMAdd, before, emit_constant_i64(e, share->light * share->part));
+    LLVMValueRef at = i64_binary(e, LLVMUDiv, i64_binary(e, LLVMMul, all, thread), e->threads);
+    LLVMValueRef rounded = i64_binary(e, LLVMAdd, at, emit_constant_i64(e, share->whole / 2));
+    LLVMValueRef behind = i64_binary(e, LLVMSub, at, before);
+    behind = i64_binary(e, LLVMAdd, behind, emit_constant_i64(e, share->part / 2));
+    return LLVMBuildSelect(e->builder, LLVMBuildICmp(e->builder, LLVMIntULE, at, before, ""),
+                           i64_binary(e, LLVMUDiv, rounded, whole),
+                           i64_binary(e, LLVMAdd, heavy, i64_binary(e, LLVMUDiv, behind, part)), "");
+}
+
+/* This thread's run. */
 static void share(struct emitter *e, const struct lstatement *s, struct bounds *b) {
     LLVMBuilderRef builder = e->builder;
     LLVMValueRef one = emit_constant_i64(e, 1), zero = emit_constant_i64(e, 0), step = emit_constant_i64(e, s->step);
@@ -51,8 +70,8 @@ static void share(struct emitter *e, const struct lstatement *s, struct bounds *
     if (s->step != 1)
         count = i64_binary(e, LLVMUDiv, count, step);
     LLVMValueRef next_thread = i64_binary(e, LLVMAdd, e->thread, one);
-    LLVMValueRef from = i64_binary(e, LLVMUDiv, i64_binary(e, LLVMMul, count, e->thread), e->threads);
-    LLVMValueRef to = i64_binary(e, LLVMUDiv, i64_binary(e, LLVMMul, count, next_thread), e->threads);
+    LLVMValueRef from = share_begin(e, &s->share, count, e->thread);
+    LLVMValueRef to = share_begin(e, &s->share, count, next_thread);
     b->hi = LLVMBuildNSWAdd(builder, b->lo, scaled(e, to, s->step), "");
     b->lo = LLVMBuildNSWAdd(builder, b->lo, scaled(e, from, s->step), "");
     b->surely_runs = false;
