@@ -35,13 +35,14 @@ static double iteration_cost(const struct survey *s, int lane_dim, const struct 
     bool tree = s->tree && lane_dim == (int)s->tree_dim;
     int64_t points = 1, vectors = 0, windows = 0;
     int64_t rows = 0, streams = 0, scalars = 0, inner = 0, positions = 1;
-    bool branches = false, few = target->registers <= 16;
+    bool branches = false, row = false, few = target->registers <= 16;
     double loads = 0, wide = 0, far = 0, turned = 0;
     for (uint32_t d = 0; d < s->dims; d++) {
         points *= steps(&s->dim[d], (int)d == lane_dim, width);
         windows += s->dim[d].window && s->dim[d].tile < s->dim[d].extent;
         positions *= s->dim[d].window ? s->dim[d].tile : 1;
         branches |= s->dim[d].window && s->dim[d].tile > 1 && s->conditioned >> d & 1;
+        row |= !tree && !s->dim[d].window && s->dim[d].tile > 1 && (s->conditioned & ~s->brief) >> d & 1;
     }
     for (uint32_t i = 0; i < s->accesses; i++) {
         const struct access *a = &s->access[i];
@@ -92,6 +93,8 @@ static double iteration_cost(const struct survey *s, int lane_dim, const struct 
     if (filled && positions > 1 && scalars < vectors)
         vectors = scalars;
     *out_registers = points + (rows ? rows : vectors + (product || filled ? 0 : tree ? 2 : 1));
+    if (few && row && inner > 1) /* its sums change places from tap to tap */
+        *out_registers += 2;
     double fma = (double)points * (double)(s->terms ? s->terms : 1);
     for (uint32_t w = width; turned > 0 && w > 1; w /= 2)
         fma += SHUFFLE_SLOTS * turned;
@@ -261,6 +264,15 @@ struct best_tile {
     int64_t tile[MAX_DIMS];
 };
 
+static void keep_better(const struct survey *s, double cost, struct best_tile *best)
+{
+    if (cost < 0 || (best->cost >= 0 && cost >= best->cost * 0.9999))
+        return;
+    best->cost = cost;
+    for (uint32_t d = 0; d < s->dims; d++)
+        best->tile[d] = s->dim[d].tile;
+}
+
 /* Tiles of all sizes along dims x and y and of one vector to the widest, with the dims of `whole` as a whole. */
 static void try_tiles(struct survey *s, int lane_dim, const struct ktarget *target, uint32_t x, uint32_t y,
                       uint32_t whole, struct best_tile *best)
@@ -284,13 +296,23 @@ static void try_tiles(struct survey *s, int lane_dim, const struct ktarget *targ
                         continue;
                     s->dim[lane_dim].tile = (int64_t)(v + 1) * width;
                 }
-                double cost = tile_cost(s, lane_dim, target);
-                if (cost < 0 || (best->cost >= 0 && cost >= best->cost * 0.9999))
-                    continue;
-                best->cost = cost;
-                for (uint32_t d = 0; d < s->dims; d++)
-                    best->tile[d] = s->dim[d].tile;
+                keep_better(s, tile_cost(s, lane_dim, target), best);
             }
+}
+
+/* A row that is too long for the registers as a whole: the longest piece of it that leaves one other, so that each
+ * piece still knows its place. */
+static void try_pieces(struct survey *s, int lane_dim, const struct ktarget *target, uint32_t row,
+                       struct best_tile *best)
+{
+    struct dim *dim = &s->dim[row];
+    double cost = -1;
+    s->tapped = s->narrow >> row & 1;
+    for (uint32_t d = 0; d < s->dims; d++)
+        s->dim[d].tile = (int)d == lane_dim ? target->lanes : 1;
+    for (dim->tile = dim->extent; cost < 0 && 2 * dim->tile > dim->extent; dim->tile -= cost < 0)
+        cost = tile_cost(s, lane_dim, target);
+    keep_better(s, cost, best);
 }
 
 /* Whether what the innermost loop loads lies in panels of fewer lanes than the tile has, and what it needs for each of
@@ -361,6 +383,9 @@ void schedule_tile(struct survey *s, int lane_dim, const struct ktarget *target)
             for (uint32_t w = whole; w; w = (w - 1) & whole) /* every subset */
                 try_tiles(s, lane_dim, target, x, y, w | windows, &best);
         }
+    for (uint32_t d = s->dims; d-- > 0 && !s->tree && lane_dim >= 0 && !windows;)
+        if ((int)d != lane_dim && (whole & ~s->brief) >> d & 1)
+            try_pieces(s, lane_dim, target, d, &best);
     /* few registers may be better used by one position of a window after the other */
     for (uint32_t x = 0; windows && x < s->dims; x++)
         for (uint32_t y = x; y < s->dims; y++)
