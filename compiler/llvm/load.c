@@ -56,14 +56,39 @@ static bool check_symbols(struct object *o, const Elf64_Shdr *table) {
     const Elf64_Shdr *names = &o->section[table->sh_link];
     o->symbol = (const Elf64_Sym *)(o->bytes + table->sh_offset);
     o->symbols = table->sh_size / sizeof *o->symbol;
+    if (names->sh_type != SHT_STRTAB || !inside(o, names->sh_offset, names->sh_size, 1) || names->sh_size == 0)
+        return false;
     o->names = (const char *)o->bytes + names->sh_offset;
     o->name_bytes = names->sh_size;
-    if (names->sh_type != SHT_STRTAB || !inside(o, names->sh_offset, names->sh_size, 1) || names->sh_size == 0 ||
-        o->names[o->name_bytes - 1])
+    if (o->names[o->name_bytes - 1])
         return false;
     for (size_t i = 0; i < o->symbols; i++)
         if (o->symbol[i].st_name >= o->name_bytes)
             return false;
+    return true;
+}
+
+static bool meet(const Elf64_Shdr *a, const Elf64_Shdr *b) {
+    return a->sh_offset < b->sh_offset + b->sh_size && b->sh_offset < a->sh_offset + a->sh_size;
+}
+
+/* References are written into loaded sections: none of these may hold what says where and how. */
+static bool check_apart(const struct object *o) {
+    Elf64_Shdr header = {.sh_size = sizeof(Elf64_Ehdr)};
+    Elf64_Shdr table = {.sh_offset = (uint64_t)((const unsigned char *)o->section - o->bytes),
+                        .sh_size = o->sections * sizeof *o->section};
+    for (uint32_t i = 0; i < o->sections; i++) {
+        const Elf64_Shdr *loaded = &o->section[i];
+        if (!(loaded->sh_flags & SHF_ALLOC) || loaded->sh_size == 0)
+            continue;
+        if (meet(loaded, &header) || meet(loaded, &table))
+            return false;
+        for (uint32_t k = 0; k < o->sections; k++) {
+            const Elf64_Shdr *other = &o->section[k];
+            if (!(other->sh_flags & SHF_ALLOC) && other->sh_type != SHT_NOBITS && meet(loaded, other))
+                return false;
+        }
+    }
     return true;
 }
 
@@ -75,11 +100,11 @@ static bool check_object(struct object *o) {
         bool loaded = section->sh_flags & SHF_ALLOC, empty = section->sh_type == SHT_NOBITS;
         uint64_t align = loaded && section->sh_addralign ? section->sh_addralign : 1;
         if ((loaded && empty && section->sh_size) || align > OBJECT_ALIGN ||
-            (!empty && !inside(o, section->sh_offset, section->sh_size, align)) ||
+            ((loaded || !empty) && !inside(o, section->sh_offset, section->sh_size, align)) ||
             (section->sh_type == SHT_SYMTAB && !check_symbols(o, section)))
             return false;
     }
-    return o->symbol != NULL;
+    return o->symbol != NULL && check_apart(o);
 }
 
 /* ---- references ---- */

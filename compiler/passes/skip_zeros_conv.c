@@ -8,6 +8,7 @@
 enum {
     FEWEST_EXAMPLES = 32,
     FEWEST_WEIGHTS = 64, /* of a channel: fewer take no longer than looking where its pixels are 0 */
+    WIDEST_IMAGE = 1 << 16, LARGEST_BATCH = 1 << 28, /* pixels of a row, of all groups: nothing overflows */
     LARGEST_POOL = 3,
     COLUMNS = 4 /* of a result that is not pooled, in a tile */
 };
@@ -30,7 +31,11 @@ static struct value *bytes_of(const struct graph *graph, const struct value *x)
 
 static bool is_worth(const struct pass_context *context, const struct node *conv)
 {
-    const struct tensor_type *w = &conv->input[1]->type;
+    const struct tensor_type *w = &conv->input[1]->type, *x = &conv->input[0]->type;
+    double pixels = ((double)context->batch / KERNEL_TREE_GROUP + 1) * (double)x->dim[1] * (double)x->dim[2] *
+                    (double)x->dim[3];
+    if (x->dim[3] > WIDEST_IMAGE || pixels > LARGEST_BATCH)
+        return false;
     const struct node *map = conv->input[0]->node;
     bool starts = conv->inputs > 2 || (op_is(map, "affine") && node_attr(map, "shift")->floats[0] != 0);
     return context->batch >= FEWEST_EXAMPLES && w->dim[0] * w->dim[2] * w->dim[3] >= FEWEST_WEIGHTS && starts &&

@@ -137,4 +137,21 @@ if LC_ALL=C grep -q "$(printf '\033')" err; then fail "an escape sequence reache
     echo ' }'; } >wide.net
 check 1 wide.net
 [ "$(wc -c <err)" -lt 2000 ] || fail "a long line is not cut"
+# An image whose lists of zeros would not fit is left as it is.
+cat >large.net <<'END'
+net 1
+model large {
+    input  x : u8[1, 64, 64]
+    target y : class[3]
+    c = x |> to_float |> conv2d(16, kernel = 5)
+    l = c |> flatten |> linear(3)
+    output l
+    loss   cross_entropy(l, y)
+}
+train { optimizer = sgd(lr = 0.01) }
+END
+check 0 large.net --emit=graph --batch 16777216
+check 0 large.net --emit=graph --batch 64
+says out conv2d_zeros
+
 finish
