@@ -17,7 +17,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { FEWEST_EXAMPLES = 32, FEWEST_OUTPUTS = 64 };
+enum { FEWEST_OUTPUTS = 64 };
 
 /* ---- where it is done ---- */
 
@@ -59,7 +59,8 @@ static const struct node *first_layer(const struct graph *model, const char *wei
 
 bool lower_skips_zeros(const struct pass_context *context, const char *weight)
 {
-    if (!context->model || !context->learns || context->batch < FEWEST_EXAMPLES || context->batch > KERNEL_SUM_BLOCK)
+    if (!context->model || !context->learns || context->batch < ZEROS_FEWEST_EXAMPLES ||
+        context->batch > KERNEL_SUM_BLOCK)
         return false;
     const struct node *layer = first_layer(context->model, weight);
     return layer && layer->output[0]->type.dim[1] >= FEWEST_OUTPUTS;
@@ -72,6 +73,25 @@ struct node *zeros_reader(const struct graph *graph, const struct value *value, 
     for (size_t i = 0; i < graph->nodes.count; i++) {
         struct node *node = graph->nodes.at[i];
         if (op_is(node, op) && node->input[input] == value)
+            return node;
+    }
+    return NULL;
+}
+
+struct node *zeros_last_of(const struct graph *graph, const struct node *layer, struct node *dw, struct node *db)
+{
+    bool behind_layer = false;
+    size_t missing = db ? 2 : 1;
+    for (size_t i = 0; i < graph->nodes.count; i++) {
+        struct node *node = graph->nodes.at[i];
+        for (uint32_t k = 0; k < node->inputs; k++)
+            if (node->input[k] == dw->output[0])
+                return NULL;
+        behind_layer = behind_layer || node == layer;
+        if (node == dw && !behind_layer)
+            return NULL;
+        missing -= node == dw || node == db;
+        if (missing == 0)
             return node;
     }
     return NULL;
@@ -90,15 +110,25 @@ struct value *zeros_name(struct graph *graph, struct node *node, const struct va
     return node->output[0];
 }
 
-double zeros_take_shift(struct graph *graph, struct value *x)
+static struct node *affine_of(const struct value *x)
 {
     struct node *map = x->node;
     while (!zeros_is_map(map))
         map = map->input[0]->node;
-    if (!op_is(map, "affine"))
-        return 0;
-    double shift = node_attr(map, "shift")->floats[0];
-    node_set_floats(graph, map, "shift", 1, &(double){0});
+    return op_is(map, "affine") ? map : NULL;
+}
+
+double zeros_shift(const struct value *x)
+{
+    const struct node *map = affine_of(x);
+    return map ? node_attr(map, "shift")->floats[0] : 0;
+}
+
+double zeros_take_shift(struct graph *graph, struct value *x)
+{
+    double shift = zeros_shift(x);
+    if (shift != 0)
+        node_set_floats(graph, affine_of(x), "shift", 1, &(double){0});
     return shift;
 }
 
@@ -124,17 +154,16 @@ struct value *zeros_make_start(struct graph *graph, struct node *layer, double s
     return zeros_name(graph, offset, layer->output[0], "offset");
 }
 
-static void rewrite_gradient(struct graph *graph, struct node *dw, struct value *lists, double shift)
+/* `last`: of what the new gradient takes the place of and reads. */
+static void rewrite_gradient(struct graph *graph, struct node *dw, struct node *db, struct node *last,
+                             struct value *lists, double shift)
 {
     struct value *input[4] = {dw->input[0], dw->input[1], lists};
-    struct node *db = zeros_reader(graph, dw->input[0], "linear_db", 0), *last = dw;
     if (shift != 0 && !db) {
         db = graph_insert_before(graph, dw, graph_op(graph, "linear_db"), 1, input);
         infer_node(graph, zeros_give_origin(db, dw));
-    } else if (shift != 0) {
-        last = db;
     }
-    input[3] = db ? db->output[0] : NULL;
+    input[3] = shift != 0 ? db->output[0] : NULL;
     struct node *zeros =
         graph_insert_after(graph, last, graph_op(graph, "linear_zeros_dw"), shift != 0 ? 4 : 3, input);
     if (shift != 0)
@@ -147,10 +176,14 @@ static bool rewrite_layer(struct pass_context *context, struct node *layer)
 {
     struct graph *graph = context->graph;
     struct value *x = layer->input[0];
-    struct node *dw = zeros_reader(graph, x, "linear_dw", 1);
-    bool fits = op_is(layer, "linear") && op_is(layer->input[1]->node, "param") && dw && is_from_bytes(graph, x, 2) &&
+    struct node *dw = op_is(layer, "linear") ? zeros_reader(graph, x, "linear_dw", 1) : NULL;
+    bool fits = dw && op_is(layer->input[1]->node, "param") && is_from_bytes(graph, x, 2) &&
                 lower_skips_zeros(context, node_attr(layer->input[1]->node, "name")->string);
     if (!fits)
+        return false;
+    struct node *db = zeros_shift(x) != 0 ? zeros_reader(graph, dw->input[0], "linear_db", 0) : NULL;
+    struct node *last = zeros_last_of(graph, layer, dw, db);
+    if (!last)
         return false;
     int64_t capacity = lower_plan(context).capacity;
     double shift = zeros_take_shift(graph, x);
@@ -160,7 +193,7 @@ static bool rewrite_layer(struct pass_context *context, struct node *layer)
     struct node *zeros = graph_insert_before(graph, layer, graph_op(graph, "linear_zeros"), start ? 4 : 3, input);
     infer_node(graph, zeros);
     rewrite_node(graph, layer, zeros);
-    rewrite_gradient(graph, dw, examples, shift);
+    rewrite_gradient(graph, dw, db, last, examples, shift);
     return true;
 }
 

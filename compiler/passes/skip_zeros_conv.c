@@ -6,7 +6,6 @@
 #include "skip_zeros.h"
 
 enum {
-    FEWEST_EXAMPLES = 32,
     FEWEST_WEIGHTS = 64, /* of a channel: fewer take no longer than looking where its pixels are 0 */
     WIDEST_IMAGE = 1 << 16, LARGEST_BATCH = 1 << 28, /* pixels of a row, of all groups: nothing overflows */
     LARGEST_POOL = 3,
@@ -38,7 +37,7 @@ static bool is_worth(const struct pass_context *context, const struct node *conv
         return false;
     const struct node *map = conv->input[0]->node;
     bool starts = conv->inputs > 2 || (op_is(map, "affine") && node_attr(map, "shift")->floats[0] != 0);
-    return context->batch >= FEWEST_EXAMPLES && w->dim[0] * w->dim[2] * w->dim[3] >= FEWEST_WEIGHTS && starts &&
+    return context->batch >= ZEROS_FEWEST_EXAMPLES && w->dim[0] * w->dim[2] * w->dim[3] >= FEWEST_WEIGHTS && starts &&
            graph_count_uses(context->graph, conv->input[1]) == 2 && /* and its update */
            attr_int(conv, "padding", 0, 0) == 0 && attr_int(conv, "padding", 1, 0) == 0;
 }
@@ -67,15 +66,36 @@ static void find_group(const struct graph *graph, const struct node *conv, int64
     out[1] = pools ? out[1] : COLUMNS;
 }
 
-/* The gradient over the layer's bias, which exists where it has one that is only its own. */
-static struct node *find_bias_gradient(const struct graph *graph, const struct node *conv)
+/* Every window of this pooling passes its gradient on. */
+static bool all_win(const struct node *pool)
 {
-    if (conv->inputs < 3)
-        return NULL;
-    struct node *update = zeros_reader(graph, conv->input[2], "sgd_momentum", 0);
-    update = update ? update : zeros_reader(graph, conv->input[2], "sgd", 0);
-    struct node *db = update ? update->input[update->inputs - 1]->node : NULL;
-    return db && op_is(db, "conv2d_db") ? db : NULL;
+    return op_is(pool, "max_pool2d") && !node_int(pool, "floor");
+}
+
+/* What sums the gradient over the convolution's result: as it is, or what flows into the pooling that spreads it. */
+static struct node *find_bias_gradient(const struct graph *graph, const struct value *dy)
+{
+    const struct node *spread = op_is(dy->node, "max_pool2d_dx") ? dy->node : NULL;
+    for (size_t i = 0; i < graph->nodes.count; i++) {
+        struct node *node = graph->nodes.at[i];
+        if (!op_is(node, "conv2d_db"))
+            continue;
+        bool pooled = spread && node->input[0] == spread->input[0] &&
+                      (node->inputs > 1 ? node->input[1] == spread->input[1] : all_win(spread->input[1]->node));
+        if (pooled || (node->input[0] == dy && node->inputs == 1))
+            return node;
+    }
+    return NULL;
+}
+
+/* Of the same windows as the convolution. */
+static bool is_gradient(const struct node *dw, const struct node *conv)
+{
+    bool same = true;
+    for (uint32_t i = 0; i < 2; i++)
+        same = same && attr_int(dw, "stride", i, 1) == attr_int(conv, "stride", i, 1) &&
+               attr_int(dw, "padding", i, 0) == attr_int(conv, "padding", i, 0);
+    return same;
 }
 
 static struct value *insert(struct graph *graph, struct node *conv, const char *op, struct value *of, const char *part,
@@ -88,10 +108,12 @@ static struct value *insert(struct graph *graph, struct node *conv, const char *
     return zeros_name(graph, node, conv->output[0], part);
 }
 
-static void rewrite_gradient(struct graph *graph, struct node *dw, struct node *db, struct value *columns, double shift)
+/* `last`: of what the new gradient takes the place of and reads. */
+static void rewrite_gradient(struct graph *graph, struct node *dw, struct node *db, struct node *last,
+                             struct value *columns, double shift)
 {
     struct value *input[3] = {dw->input[0], dw->input[1], columns};
-    struct node *part = graph_insert_before(graph, dw, dw->op, 3, input), *last = db ? db : dw;
+    struct node *part = graph_insert_before(graph, dw, dw->op, 3, input);
     node_copy_attrs(part, dw);
     infer_node(graph, part);
     if (shift != 0) {
@@ -114,10 +136,13 @@ bool zeros_rewrite_conv(struct pass_context *context, struct node *conv)
     struct graph *graph = context->graph;
     struct value *bytes = op_is(conv, "conv2d") ? bytes_of(graph, conv->input[0]) : NULL, *x = conv->input[0];
     struct node *dw = bytes ? zeros_reader(graph, x, "conv2d_dw", 1) : NULL;
-    if (!dw || !is_worth(context, conv))
+    if (!dw || dw->inputs > 2 || !is_gradient(dw, conv) || !is_worth(context, conv))
+        return false;
+    struct node *db = zeros_shift(x) != 0 ? find_bias_gradient(graph, dw->input[0]) : NULL;
+    struct node *last = zeros_last_of(graph, conv, dw, db);
+    if (!last)
         return false;
     int64_t group[2];
-    struct node *db = find_bias_gradient(graph, conv);
     double shift = zeros_take_shift(graph, x);
     struct value *start = zeros_make_start(graph, conv, shift);
     find_group(graph, conv, group);
@@ -134,6 +159,6 @@ bool zeros_rewrite_conv(struct pass_context *context, struct node *conv)
     node_set_ints(graph, zeros, "group", 2, group);
     infer_node(graph, zeros);
     rewrite_node(graph, conv, zeros);
-    rewrite_gradient(graph, dw, db, each, shift);
+    rewrite_gradient(graph, dw, db, last, each, shift);
     return true;
 }
