@@ -243,6 +243,20 @@ static bool lists_fit(const struct pass_context *context, int64_t capacity)
     return fit;
 }
 
+/* A text may have been fused in part or not at all. */
+static bool has_kernels(const struct pass_context *context)
+{
+    for (size_t i = 0; i < context->graph->nodes.count; i++) {
+        const struct node *node = context->graph->nodes.at[i];
+        if ((node->op->flags & (OP_LEAF | OP_VIEW)) || node->kernel)
+            continue;
+        diag_error(context->diags, node->span, "%s: it is in no kernel; the pass fuse, before lower, puts it in one",
+                   node->op->name);
+        return false;
+    }
+    return true;
+}
+
 /* ---- the pass ---- */
 
 static void add_calls(struct lowerer *l)
@@ -272,6 +286,8 @@ bool pass_lower(struct pass_context *context)
                    (long long)context->batch);
         return false;
     }
+    if (!has_kernels(context))
+        return false;
     struct kprogram *program = ARENA_NEW(arena, struct kprogram);
     struct lowered *lowered = ARENA_NEW(arena, struct lowered);
     program->name = context->graph->name;
