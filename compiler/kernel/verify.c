@@ -252,6 +252,7 @@ static bool check_arguments(struct kverifier *v, const struct kcall *call)
 
 enum { UNWRITTEN, WRITTEN, OVERWRITTEN };
 struct flow {
+    bool *own;                                 /* [vars]: some call writes to it, so it is no view */
     uint8_t *content;                          /* [vars]: UNWRITTEN .. */
     VEC(const struct kvar *) read, written;    /* since the last barrier */
     VEC(const struct kernel *) reader, writer; /* the kernels that did */
@@ -265,7 +266,8 @@ static size_t var_number(const struct kprogram *program, const struct kvar *var)
     return i;
 }
 
-/* One memory in two shapes: what is written to the one is read from the other. */
+/* One memory in two shapes: what is written to the one is read from the other, to which no call writes. Of two that
+ * calls write to, the one written later has taken the other's memory, however alike they are. */
 static bool same_view(const struct kvar *a, const struct kvar *b)
 {
     int64_t elements[2] = {1, 1};
@@ -324,22 +326,32 @@ static void record(struct kverifier *v, struct flow *flow, const struct kcall *c
         vec_push(v->arena, &flow->written, var);
         vec_push(v->arena, &flow->writer, call->kernel);
         for (size_t j = 0; j < v->program->vars.count; j++)
-            if (v->program->vars.at[j] == var || same_view(var, v->program->vars.at[j]))
+            if (v->program->vars.at[j] == var || (!flow->own[j] && same_view(var, v->program->vars.at[j])))
                 flow->content[j] = WRITTEN;
             else if (kvar_overlap(var, v->program->vars.at[j]) && flow->content[j] == WRITTEN)
                 flow->content[j] = OVERWRITTEN;
     }
 }
 
+static void find_own(struct kverifier *v, struct flow *flow, const struct kcall *call)
+{
+    for (size_t i = 0; call->kernel && i < call->kernel->buffers.count; i++)
+        if (call->kernel->buffers.at[i]->access != KA_IN)
+            flow->own[var_number(v->program, call->argument[i])] = true;
+}
+
 static void check_calls(struct kverifier *v)
 {
-    struct flow flow = {.content = ARENA_ARRAY(v->arena, uint8_t, v->program->vars.count)};
+    struct flow flow = {.content = ARENA_ARRAY(v->arena, uint8_t, v->program->vars.count),
+                        .own = ARENA_ARRAY(v->arena, bool, v->program->vars.count)};
     for (size_t i = 0; i < v->program->vars.count; i++)
         flow.content[i] = v->program->vars.at[i]->place == KP_ARENA ? UNWRITTEN : WRITTEN;
     bool fits = true;
     for (size_t i = 0; i < v->program->calls.count; i++)
         if (v->program->calls.at[i].kernel)
             fits &= check_arguments(v, &v->program->calls.at[i]);
+    for (size_t i = 0; fits && i < v->program->calls.count; i++)
+        find_own(v, &flow, &v->program->calls.at[i]);
     for (size_t i = 0; fits && i < v->program->calls.count; i++) {
         const struct kcall *call = &v->program->calls.at[i];
         if (!call->kernel) {
