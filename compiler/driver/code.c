@@ -2,11 +2,10 @@
  * them), or an interpreter for each entry. */
 #include "compile.h"
 
-#include "cache.h"
-
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <string.h>
 
 static enum xent_status failed(struct xent_compilation *c, char *message)
 {
@@ -28,14 +27,14 @@ static void run_interpreter(const struct xent_entry *self, const struct xent_cal
         call->barrier(call->barrier_context, thread);
 }
 
-static enum xent_status interpreters(struct xent_compilation *c, struct xent_entry *entry)
+static enum xent_status interpreters(struct xent_compilation *c)
 {
     for (size_t i = 0; i < c->count; i++) {
         c->entries[i].interpreter = kernel_interpreter_create(c->entries[i].context.program);
         if (!c->entries[i].interpreter)
             return XENT_ERROR_MEMORY;
-        entry[i].run = run_interpreter;
-        entry[i].context = &c->entries[i];
+        c->entry[i].run = run_interpreter;
+        c->entry[i].context = &c->entries[i];
     }
     return XENT_OK;
 }
@@ -44,7 +43,11 @@ static enum xent_status interpreters(struct xent_compilation *c, struct xent_ent
 struct part {
     const struct codegen_target *target;
     const struct kprogram *programs[ENTRY_COUNT];
+    size_t entry[ENTRY_COUNT]; /* of the compilation, that a program belongs to */
     size_t count;
+    uint64_t *places; /* of one entry behind the other; in the cache in front of the code */
+    size_t places_bytes;
+    const char *basis; /* of the places */
     const struct object_cache *cache;
     bool keyed, cached;
     struct object_key key;
@@ -59,12 +62,14 @@ static void *find_in_cache(void *context)
 {
     struct part *part = context;
     size_t size = 0;
-    part->keyed = part->cache->folder >= 0 && object_key(part->target, part->programs, part->count, &part->key);
-    unsigned char *object = part->keyed ? object_cache_find(part->cache, &part->key, &size) : NULL;
-    if (!object)
-        return NULL;
-    part->code = codegen_load(part->target, object, size, &part->message);
-    free(object);
+    part->keyed = part->cache->folder >= 0 &&
+                  object_key(part->target, part->programs, part->count, part->basis, &part->key);
+    unsigned char *kept = part->keyed ? object_cache_find(part->cache, &part->key, &size) : NULL;
+    if (kept && size > part->places_bytes) {
+        memcpy(part->places, kept, part->places_bytes);
+        part->code = codegen_load(part->target, kept + part->places_bytes, size - part->places_bytes, &part->message);
+    }
+    free(kept);
     part->cached = part->code != NULL;
     for (size_t i = 0; i < part->count && part->cached; i++)
         part->cached = codegen_find(part->code, part->programs[i]->name) != NULL;
@@ -77,6 +82,17 @@ static void *find_in_cache(void *context)
     return NULL;
 }
 
+static void keep(const struct part *part)
+{
+    unsigned char *kept = malloc(part->places_bytes + part->size);
+    if (!kept)
+        return;
+    memcpy(kept, part->places, part->places_bytes);
+    memcpy(kept + part->places_bytes, part->object, part->size);
+    object_cache_store(part->cache, &part->key, kept, part->places_bytes + part->size);
+    free(kept);
+}
+
 static void *load_and_keep(void *context)
 {
     struct part *part = context;
@@ -84,7 +100,7 @@ static void *load_and_keep(void *context)
         return NULL;
     part->code = codegen_load(part->target, part->object, part->size, &part->message);
     if (part->code && part->keyed)
-        object_cache_store(part->cache, &part->key, part->object, part->size);
+        keep(part);
     free(part->object);
     return NULL;
 }
@@ -119,8 +135,6 @@ static void make_parts(struct part part[PARTS])
             missing[count] = (struct codegen_part){.programs = part[i].programs, .count = part[i].count};
             of[count++] = &part[i];
         }
-    if (count == 0)
-        return;
     bool good = codegen_compile(part[0].target, missing, count, processors(), &message);
     for (uint32_t i = 0; i < count && good; i++) {
         of[i]->object = missing[i].code;
@@ -129,14 +143,69 @@ static void make_parts(struct part part[PARTS])
     of[0]->message = message;
 }
 
-static void compile_parts(struct part part[PARTS])
+static void note_places(const struct xent_compilation *c, struct part *part)
 {
-    on_parts(part, find_in_cache);
-    make_parts(part);
-    on_parts(part, load_and_keep);
+    uint64_t *at = part->places;
+    for (size_t i = 0; i < part->count; i++) {
+        places_get(c, part->entry[i], at);
+        at += places_count(&c->entry[part->entry[i]]);
+    }
 }
 
-static enum xent_status machine_code(struct xent_compilation *c, bool no_cache, struct xent_entry *entry)
+static void take_places(struct xent_compilation *c, const struct part *part)
+{
+    const uint64_t *at = part->places;
+    for (size_t i = 0; i < part->count; i++) {
+        places_set(c, part->entry[i], at);
+        at += places_count(&c->entry[part->entry[i]]);
+    }
+}
+
+/* False: after a message, the programs cannot be scheduled. */
+static bool compile_parts(struct xent_compilation *c, struct part part[PARTS])
+{
+    on_parts(part, find_in_cache);
+    for (int i = 0; i < PARTS; i++)
+        c->code[i] = part[i].code;
+    c->cached = (part[0].cached || !part[0].count) && (part[1].cached || !part[1].count);
+    if (c->cached) {
+        c->model.arena_bytes = 0;
+        take_places(c, &part[0]);
+        take_places(c, &part[1]);
+        return true;
+    }
+    if (!compile_schedule(c))
+        return false;
+    compile_join(c);
+    note_places(c, &part[0]);
+    note_places(c, &part[1]);
+    make_parts(part);
+    on_parts(part, load_and_keep);
+    return true;
+}
+
+/* The step's part, and that of all other entries. */
+static void divide(struct xent_compilation *c, struct part part[PARTS])
+{
+    for (int p = 0; p < PARTS; p++) {
+        struct text basis;
+        size_t places = 0;
+        part[p] = (struct part){.target = c->target, .cache = &c->cache};
+        text_init(&basis, &c->arena);
+        for (size_t i = 0; i < c->count; i++)
+            if ((c->entries[i].kind != ENTRY_STEP) == p) {
+                part[p].programs[part[p].count] = c->entries[i].context.program;
+                part[p].entry[part[p].count++] = i;
+                places += places_count(&c->entry[i]);
+                places_explain(&c->entries[i], &basis);
+            }
+        part[p].places = ARENA_ARRAY(&c->arena, uint64_t, places);
+        part[p].places_bytes = places * sizeof *part[p].places;
+        part[p].basis = text_string(&basis);
+    }
+}
+
+static enum xent_status machine_code(struct xent_compilation *c, bool no_cache)
 {
     if (!codegen_target_runs_here(c->target)) {
         char *missing = codegen_target_missing(c->target);
@@ -146,22 +215,17 @@ static enum xent_status machine_code(struct xent_compilation *c, bool no_cache, 
         free(missing);
         return XENT_ERROR_ARGUMENT;
     }
-    struct object_cache cache = {.folder = -1};
+    struct part part[PARTS];
     if (!no_cache)
-        cache = object_cache_open(true);
-    struct part part[PARTS] = {{.target = c->target, .cache = &cache}, {.target = c->target, .cache = &cache}};
-    for (size_t i = 0; i < c->count; i++) {
-        struct part *its = &part[c->entries[i].kind != ENTRY_STEP];
-        its->programs[its->count++] = c->entries[i].context.program;
-    }
-    compile_parts(part);
-    object_cache_close(&cache);
-    bool good = true;
-    c->cached = true;
+        c->cache = object_cache_open(true);
+    divide(c, part);
+    bool good = compile_parts(c, part);
+    object_cache_close(&c->cache);
+    if (!good)
+        return XENT_ERROR_DATA;
     for (int i = 0; i < PARTS; i++) {
         c->code[i] = part[i].code;
         good = good && (part[i].code || !part[i].count);
-        c->cached = c->cached && (part[i].cached || !part[i].count);
     }
     if (!good) {
         char *message = part[0].message ? part[0].message : part[1].message;
@@ -170,8 +234,8 @@ static enum xent_status machine_code(struct xent_compilation *c, bool no_cache, 
         return failed(c, message);
     }
     for (size_t i = 0; i < c->count; i++) {
-        entry[i].run = codegen_find(c->code[c->entries[i].kind != ENTRY_STEP], c->entries[i].context.program->name);
-        if (!entry[i].run)
+        c->entry[i].run = codegen_find(c->code[c->entries[i].kind != ENTRY_STEP], c->entries[i].context.program->name);
+        if (!c->entry[i].run)
             return failed(c, NULL);
     }
     return XENT_OK;
@@ -179,11 +243,7 @@ static enum xent_status machine_code(struct xent_compilation *c, bool no_cache, 
 
 enum xent_status compile_code(struct xent_compilation *c, bool interpret, bool no_cache)
 {
-    struct xent_entry *entry = ARENA_ARRAY(&c->arena, struct xent_entry, c->count);
-    for (size_t i = 0; i < c->count; i++)
-        entry[i] = c->model.entry[i];
-    enum xent_status status = interpret ? interpreters(c, entry) : machine_code(c, no_cache, entry);
-    c->model.entry = entry;
+    enum xent_status status = interpret ? interpreters(c) : machine_code(c, no_cache);
     c->ready = status == XENT_OK;
     return status;
 }

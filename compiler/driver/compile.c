@@ -130,9 +130,27 @@ static bool run_passes(struct xent_compilation *c, enum entry_kind kind, uint32_
     };
     struct observer observer = {c, options, entry_names[kind]};
     struct pass_hooks hooks = {&observer, options->on_pass ? after_pass : NULL, .hurried = !options->on_pass};
-    if (!pass_run_all(&entry->context, options->stop_after, &hooks))
+    if (!pass_run_all(&entry->context, NULL, c->scheduled ? options->stop_after : "lower", &hooks))
         return false;
     c->count++;
+    return true;
+}
+
+/* Where the machine code may be an earlier run's, it is looked for before kernels have schedules: these follow from
+ * what the code is found by. */
+static bool schedules_late(const struct xent_compile_options *options)
+{
+    return !options->on_pass && !options->stop_after && !options->schedules && !options->lower_only &&
+           !options->interpret && !options->no_cache;
+}
+
+bool compile_schedule(struct xent_compilation *c)
+{
+    static const struct pass_hooks hooks = {.hurried = true};
+    for (size_t i = 0; i < c->count && !c->scheduled; i++)
+        if (!pass_run_all(&c->entries[i].context, "lower", NULL, &hooks))
+            return false;
+    c->scheduled = true;
     return true;
 }
 
@@ -196,6 +214,7 @@ static enum xent_status compile(struct xent_compilation *c, uint32_t file, const
         status = read_schedules(c, options->schedules);
     if (status != XENT_OK)
         return status;
+    c->scheduled = !schedules_late(options);
     for (uint32_t kind = 0; kind < ENTRY_COUNT; kind++)
         if ((wanted & 1u << kind) && !run_passes(c, (enum entry_kind)kind, wanted, options))
             return XENT_ERROR_DATA;
@@ -226,6 +245,7 @@ static enum xent_status start(const char *name, const char *bytes, size_t length
     struct xent_compilation *c = calloc(1, sizeof *c);
     if (!c)
         return XENT_ERROR_MEMORY;
+    c->cache.folder = -1;
     arena_init(&c->arena, &c->on_failure);
     if (setjmp(c->on_failure)) {
         xent_compilation_destroy(c);
@@ -270,6 +290,7 @@ void xent_compilation_destroy(struct xent_compilation *c)
         return;
     for (size_t i = 0; i < ENTRY_COUNT; i++)
         kernel_interpreter_destroy(c->entries[i].interpreter);
+    object_cache_close(&c->cache);
     codegen_unload(c->code[0]);
     codegen_unload(c->code[1]);
     codegen_target_destroy(c->target);

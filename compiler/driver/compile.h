@@ -3,6 +3,7 @@
 #define XENT_DRIVER_COMPILE_H
 
 #include "build.h"
+#include "cache.h"
 #include "codegen.h"
 #include "kernel.h"
 #include "lang.h"
@@ -29,13 +30,16 @@ struct xent_compilation {
     struct model_ir *ir;
     struct codegen_target *target;
     struct kschedule_file *schedules; /* NULL: all are derived */
+    struct object_cache cache; /* open while code is looked for and made */
     struct codegen_code *code[2]; /* of the step; of the other entries */
     struct compiled_entry entries[ENTRY_COUNT]; /* `count` of them, in the order of enum entry_kind */
     size_t count;
     uint32_t batch;
     struct xent_model model; /* its tables in the arena */
+    struct xent_entry entry[ENTRY_COUNT]; /* the model's */
     struct xent_scalar_value scalars[4]; /* of the entry `step` */
     uint32_t scalar_count;
+    bool scheduled; /* the passes behind `lower` have run */
     bool ready;     /* the model can run */
     bool cached;    /* its machine code is an earlier run's */
     double seconds; /* that compiling took */
@@ -44,10 +48,20 @@ struct xent_compilation {
 
 extern const char *const entry_names[ENTRY_COUNT];
 
+/* compile.c: runs the passes that only machine code needs, where they have not run. False after an error. */
+bool compile_schedule(struct xent_compilation *compilation);
+
 /* model.c: gives all entries the same slots for data and the same places for state, and describes the model. */
 void compile_join(struct xent_compilation *compilation);
 
-/* code.c: machine code or interpreters behind model.entry[].run. XENT_OK, or a message is in `diags`. */
+/* places.c: how many numbers an entry has; from the joined model; into it, arena_bytes the largest so far; and what they
+ * follow from beside the program's text. */
+size_t places_count(const struct xent_entry *entry);
+void places_get(const struct xent_compilation *compilation, size_t entry, uint64_t *out);
+void places_set(struct xent_compilation *compilation, size_t entry, const uint64_t *places);
+void places_explain(const struct compiled_entry *entry, struct text *out);
+
+/* code.c: machine code or interpreters behind entry[].run. XENT_OK, or a message is in `diags`. */
 enum xent_status compile_code(struct xent_compilation *compilation, bool interpret, bool no_cache);
 
 /* table.c: what `xentc model.net` prints. False: out of memory. */

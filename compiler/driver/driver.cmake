@@ -14,7 +14,8 @@ add_library(xent STATIC ${xent_objects}
   compiler/driver/compile.c
   compiler/driver/config.c
   compiler/driver/emit.c
-  compiler/driver/model.c)
+  compiler/driver/model.c
+  compiler/driver/places.c)
 target_include_directories(xent PUBLIC compiler/include PRIVATE compiler/driver)
 target_link_libraries(xent PUBLIC xent_abi xent_runtime PRIVATE xent_lang xent_build xent_passes xent_llvm)
 set_target_properties(xent PROPERTIES POSITION_INDEPENDENT_CODE ON)

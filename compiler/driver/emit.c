@@ -80,7 +80,8 @@ static enum xent_status emit(struct xent_compilation *c, enum xent_stage stage, 
                              char **out_bytes, size_t *out_size, struct xent_error *error)
 {
     const struct compiled_entry *entry = entry_named(c, entry_name);
-    if (!c->ir || !entry || (stage > XENT_STAGE_GRAPH && !entry->context.program))
+    bool kernels = stage > XENT_STAGE_GRAPH;
+    if (!c->ir || !entry || (kernels && !(entry->context.program && compile_schedule(c))))
         return fail(error, XENT_ERROR_ARGUMENT,
                     entry_name && !entry ? "this entry was not compiled" : "the compilation did not come that far");
     if (stage >= XENT_STAGE_LLVM) {

@@ -162,12 +162,12 @@ void compile_join(struct xent_compilation *c)
     };
     describe_feeds(c, most);
     describe_states(c, most);
-    struct xent_entry *entry = ARENA_ARRAY(&c->arena, struct xent_entry, c->count);
+    c->scalar_count = 0;
     for (size_t i = 0; i < c->count; i++) {
-        entry[i] = describe_entry(c, &c->entries[i]);
+        c->entry[i] = describe_entry(c, &c->entries[i]);
         if (c->entries[i].kind == ENTRY_STEP)
-            choose_scalars(c, &entry[i]);
+            choose_scalars(c, &c->entry[i]);
     }
-    c->model.entry = entry;
+    c->model.entry = c->entry;
     c->model.entries = (uint32_t)c->count;
 }

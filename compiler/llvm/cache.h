@@ -11,10 +11,10 @@ enum { OBJECT_HASH = 32 };
 struct object_key {
     unsigned char bytes[OBJECT_HASH];
 };
-/* Of the compiler, LLVM, the target and the programs' text. False: this build cannot be told from others (or memory is
- * short), and nothing may be cached. */
+/* Of the compiler, LLVM, the target, the programs' text, and what else they are compiled by. False: this build cannot be
+ * told from others (or memory is short), and nothing may be cached. */
 bool object_key(const struct codegen_target *target, const struct kprogram *const *programs, size_t count,
-                struct object_key *out);
+                const char *also, struct object_key *out);
 
 struct object_cache {
     int folder;     /* -1: there is none */

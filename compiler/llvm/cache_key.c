@@ -1,5 +1,6 @@
 /* What an object depends on, as one hash: who compiles (the build id that the linker gave this program, and those of
- * LLVM's libraries), for what, and the programs' text, which says everything that code is made from. */
+ * LLVM's libraries), for what, and the programs' text, which says everything that code is made from, their schedules or
+ * what these are derived from. */
 #include "cache_hash.h"
 #include "target.h"
 
@@ -106,7 +107,7 @@ static void add_target(struct text *out, const struct codegen_target *target) {
 }
 
 static bool hash_all(struct arena *arena, const struct codegen_target *target, const struct kprogram *const *programs,
-                     size_t count, struct object_key *out) {
+                     size_t count, const char *also, struct object_key *out) {
     struct text text;
     text_init(&text, arena);
     if (!add_compiler(&text))
@@ -114,6 +115,7 @@ static bool hash_all(struct arena *arena, const struct codegen_target *target, c
     add_target(&text, target);
     for (size_t i = 0; i < count; i++)
         kernel_print_program(programs[i], &text);
+    text_add(&text, also);
     object_hash(text_string(&text), text.count, NULL, 0, out->bytes);
     return true;
 }
@@ -122,18 +124,18 @@ static bool hash_all(struct arena *arena, const struct codegen_target *target, c
 static __attribute__((noinline)) bool hash_guarded(struct arena *arena, jmp_buf *out_of_memory,
                                                    const struct codegen_target *target,
                                                    const struct kprogram *const *programs, size_t count,
-                                                   struct object_key *out) {
+                                                   const char *also, struct object_key *out) {
     if (setjmp(*out_of_memory))
         return false;
-    return hash_all(arena, target, programs, count, out);
+    return hash_all(arena, target, programs, count, also, out);
 }
 
 bool object_key(const struct codegen_target *target, const struct kprogram *const *programs, size_t count,
-                struct object_key *out) {
+                const char *also, struct object_key *out) {
     struct arena arena;
     jmp_buf out_of_memory;
     arena_init(&arena, &out_of_memory);
-    bool good = hash_guarded(&arena, &out_of_memory, target, programs, count, out);
+    bool good = hash_guarded(&arena, &out_of_memory, target, programs, count, also, out);
     arena_deinit(&arena);
     return good;
 }

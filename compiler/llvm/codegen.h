@@ -44,7 +44,8 @@ struct codegen_part {
 bool codegen_compile(const struct codegen_target *target, struct codegen_part *parts, uint32_t count,
                      uint32_t threads, char **out_message);
 
-/* Loads an object of codegen_object, or the objects of codegen_compile, into this process. */
+/* Loads an object of codegen_object, or the objects of codegen_compile, into this process. NULL: message (malloc'ed,
+ * NULL when out of memory) says why not. */
 struct codegen_code;
 struct codegen_code *codegen_load(const struct codegen_target *target, const unsigned char *object, size_t size,
                                   char **out_message);

@@ -137,43 +137,49 @@ static unsigned char *somewhere(const struct codegen_code *code, const char *nam
     return NULL;
 }
 
-static char *relocate_section(const struct codegen_code *code, const struct object *o, const Elf64_Shdr *list) {
-    if (list->sh_info >= o->sections || list->sh_offset % _Alignof(Elf64_Rela))
-        return codegen_message("its references are broken");
-    const Elf64_Shdr *target = &o->section[list->sh_info];
+/* False: *why is a message, NULL when out of memory, as in all that follows. */
+static bool relocate_section(const struct codegen_code *code, const struct object *o, const Elf64_Shdr *list,
+                             char **why) {
     const Elf64_Rela *reference = (const Elf64_Rela *)(o->bytes + list->sh_offset);
-    for (size_t i = 0; i < list->sh_size / sizeof *reference && target->sh_flags & SHF_ALLOC; i++) {
+    bool broken = list->sh_info >= o->sections || list->sh_offset % _Alignof(Elf64_Rela);
+    const Elf64_Shdr *target = broken ? NULL : &o->section[list->sh_info];
+    for (size_t i = 0; !broken && i < list->sh_size / sizeof *reference && target->sh_flags & SHF_ALLOC; i++) {
         uint64_t number = ELF64_R_SYM(reference[i].r_info), offset = reference[i].r_offset;
-        if (number >= o->symbols || offset > target->sh_size)
-            return codegen_message("its references are broken");
+        broken = number >= o->symbols || offset > target->sh_size;
+        if (broken)
+            break;
         const Elf64_Sym *symbol = &o->symbol[number];
         unsigned char *to = symbol->st_shndx == SHN_UNDEF ? somewhere(code, name_of(o, symbol), true) : here(o, symbol);
-        if (!to)
-            return codegen_message("it refers to `%s`, which is nowhere", name_of(o, symbol));
         uint32_t kind = (uint32_t)ELF64_R_TYPE(reference[i].r_info);
+        if (!to) {
+            *why = codegen_message("it refers to `%s`, which is nowhere", name_of(o, symbol));
+            return false;
+        }
         if (!relocate(kind, o->bytes + target->sh_offset + offset, target->sh_size - offset,
-                      (uint64_t)(uintptr_t)to + (uint64_t)reference[i].r_addend))
-            return codegen_message("a reference of kind %u to `%s` cannot be written", (unsigned)kind,
+                      (uint64_t)(uintptr_t)to + (uint64_t)reference[i].r_addend)) {
+            *why = codegen_message("a reference of kind %u to `%s` cannot be written", (unsigned)kind,
                                    name_of(o, symbol));
+            return false;
+        }
     }
-    return NULL;
+    if (broken)
+        *why = codegen_message("its references are broken");
+    return !broken;
 }
 
-/* Why not; NULL: done. */
-static char *relocate_all(const struct codegen_code *code) {
+static bool relocate_all(const struct codegen_code *code, char **why) {
     for (size_t i = 0; i < code->objects; i++) {
         const struct object *o = &code->object[i];
         for (uint32_t s = 0; s < o->sections; s++) {
-            char *why = NULL;
-            if (o->section[s].sh_type == SHT_RELA)
-                why = relocate_section(code, o, &o->section[s]);
-            else if (o->section[s].sh_type == SHT_REL)
-                why = codegen_message("its references are of another kind");
-            if (why)
-                return why;
+            if (o->section[s].sh_type == SHT_RELA && !relocate_section(code, o, &o->section[s], why))
+                return false;
+            if (o->section[s].sh_type == SHT_REL) {
+                *why = codegen_message("its references are of another kind");
+                return false;
+            }
         }
     }
-    return NULL;
+    return true;
 }
 
 /* ---- memory ---- */
@@ -191,7 +197,7 @@ static size_t split(const unsigned char *bytes, size_t size, struct object *out)
             bytes += sizeof next;
             size -= sizeof next;
         }
-        if (next > size)
+        if (next == 0 || next > size)
             return 0;
         if (out)
             out[count] = (struct object){.bytes = (unsigned char *)bytes, .size = (size_t)next};
@@ -217,27 +223,37 @@ static bool place(struct codegen_code *code) {
     return true;
 }
 
-/* Why not; NULL: done. */
-static char *load(struct codegen_code *code, const unsigned char *bytes, size_t size) {
-    code->objects = split(bytes, size, NULL);
-    if (!code->objects)
-        return codegen_message("it is incomplete");
-    code->object = calloc(code->objects, sizeof *code->object);
-    if (!code->object)
-        return codegen_message("out of memory");
-    split(bytes, size, code->object);
-    if (!place(code))
-        return codegen_message("out of memory");
+static bool check_all(const struct codegen_code *code) {
     for (size_t i = 0; i < code->objects; i++)
         if (!check_object(&code->object[i]))
-            return codegen_message("it is not one for this machine, or it is broken");
-    char *why = relocate_all(code);
-    if (why)
-        return why;
+            return false;
+    return true;
+}
+
+static bool load(struct codegen_code *code, const unsigned char *bytes, size_t size, char **why) {
+    code->objects = split(bytes, size, NULL);
+    if (!code->objects) {
+        *why = codegen_message("it is incomplete");
+        return false;
+    }
+    code->object = calloc(code->objects, sizeof *code->object);
+    if (!code->object)
+        return false;
+    split(bytes, size, code->object);
+    if (!place(code))
+        return false;
+    if (!check_all(code)) {
+        *why = codegen_message("it is not one for this machine, or it is broken");
+        return false;
+    }
+    if (!relocate_all(code, why))
+        return false;
     __builtin___clear_cache((char *)code->memory, (char *)code->memory + code->mapped);
-    if (mprotect(code->memory, code->mapped, PROT_READ | PROT_EXEC) != 0)
-        return codegen_message("its pages cannot be made executable");
-    return NULL;
+    if (mprotect(code->memory, code->mapped, PROT_READ | PROT_EXEC) != 0) {
+        *why = codegen_message("its pages cannot be made executable");
+        return false;
+    }
+    return true;
 }
 
 /* ---- entry ---- */
@@ -250,10 +266,11 @@ struct codegen_code *codegen_load(const struct codegen_target *target, const uns
         return NULL;
     }
     struct codegen_code *code = calloc(1, sizeof *code);
-    char *why = code ? load(code, object, size) : codegen_message("out of memory");
-    if (code && !why)
+    char *why = NULL;
+    if (code && load(code, object, size, &why))
         return code;
-    *out_message = why ? codegen_message("the object cannot be loaded: %s", why) : NULL;
+    if (why)
+        *out_message = codegen_message("the object cannot be loaded: %s", why);
     free(why);
     codegen_unload(code);
     return NULL;

@@ -13,7 +13,7 @@
 #endif
 
 /* Writes the reference of ELF's kind `kind` at `at`, with `room` bytes, to the address `to` (addend included). False:
- * no such kind, no room, or too far away. */
+ * no such kind, no room, too far away, or between two of the units in which the instruction counts. */
 bool relocate(uint32_t kind, unsigned char *at, size_t room, uint64_t to);
 
 #endif

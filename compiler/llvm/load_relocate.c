@@ -45,7 +45,7 @@ static bool put_bits(unsigned char *at, size_t room, uint32_t mask, uint32_t bit
 /* A branch: 26 bits of words. */
 static bool put_branch(unsigned char *at, size_t room, int64_t distance) {
     const int64_t reach = INT64_C(1) << 27;
-    return distance >= -reach && distance < reach &&
+    return distance >= -reach && distance < reach && distance % 4 == 0 &&
            put_bits(at, room, 0x03ffffff, (uint32_t)(distance / 4));
 }
 
@@ -60,7 +60,8 @@ static bool put_page(unsigned char *at, size_t room, uint64_t to) {
 
 /* The offset in a page, in units of what is loaded. */
 static bool put_offset(unsigned char *at, size_t room, uint64_t to, uint32_t shift) {
-    return put_bits(at, room, 0x003ffc00, (uint32_t)((to & 0xfff) >> shift) << 10);
+    return (to & ((UINT64_C(1) << shift) - 1)) == 0 &&
+           put_bits(at, room, 0x003ffc00, (uint32_t)((to & 0xfff) >> shift) << 10);
 }
 
 bool relocate(uint32_t kind, unsigned char *at, size_t room, uint64_t to) {

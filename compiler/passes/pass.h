@@ -63,7 +63,8 @@ struct pass_hooks {
 /* Runs `count` passes in order, verifying after each but in a hurry; stops behind `stop_after` (NULL: at the end). */
 bool pass_run(struct pass_context *context, const struct pass *const *passes, size_t count, const char *stop_after,
               const struct pass_hooks *hooks);
-/* The standard pipeline of context->entry. */
-bool pass_run_all(struct pass_context *context, const char *stop_after, const struct pass_hooks *hooks);
+/* The standard pipeline of context->entry, behind the pass `behind` (NULL: from its beginning). */
+bool pass_run_all(struct pass_context *context, const char *behind, const char *stop_after,
+                  const struct pass_hooks *hooks);
 
 #endif

@@ -138,10 +138,13 @@ bool pass_run(struct pass_context *context, const struct pass *const *passes, si
     return true;
 }
 
-bool pass_run_all(struct pass_context *context, const char *stop_after, const struct pass_hooks *hooks)
+bool pass_run_all(struct pass_context *context, const char *behind, const char *stop_after,
+                  const struct pass_hooks *hooks)
 {
     const struct pass **passes = ARENA_ARRAY(context->arena, const struct pass *, pass_count);
-    for (size_t i = 0; i < pass_count; i++)
-        passes[i] = &pass_table[i];
-    return pass_run(context, passes, pass_count, stop_after, hooks);
+    const struct pass *first = behind ? pass_named(behind) + 1 : pass_table;
+    size_t count = (size_t)(pass_table + pass_count - first);
+    for (size_t i = 0; i < count; i++)
+        passes[i] = &first[i];
+    return pass_run(context, passes, count, stop_after, hooks);
 }

@@ -6,6 +6,7 @@
 
 #include <CUnit/Basic.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -140,6 +141,52 @@ static void test_stages(void)
     xent_compilation_destroy(c);
 }
 
+static bool same_model(const struct xent_model *a, const struct xent_model *b)
+{
+    bool same = a->arena_bytes == b->arena_bytes && a->entries == b->entries;
+    for (uint32_t i = 0; same && i < a->entries; i++) {
+        same = a->entry[i].tensors == b->entry[i].tensors;
+        for (uint32_t k = 0; same && k < a->entry[i].tensors; k++)
+            same = a->entry[i].tensor[k].offset == b->entry[i].tensor[k].offset;
+    }
+    return same;
+}
+
+/* Code of an earlier compilation comes without schedules: its model is the same, and its texts are still to be had. */
+static void test_cached(void)
+{
+    char folder[] = "/tmp/xent-driver-XXXXXX", command[64], *kept = getenv("XDG_CACHE_HOME");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(folder));
+    kept = kept ? strdup(kept) : NULL;
+    setenv("XDG_CACHE_HOME", folder, 1);
+    struct xent_compilation *without = compile(model, &(struct xent_compile_options){.no_cache = true}, XENT_OK);
+    const char *entries[] = {NULL, "forward"};
+    for (int again = 0; again < 3; again++) {
+        struct xent_compilation *c = compile(model, NULL, XENT_OK);
+        CU_ASSERT_TRUE(same_model(xent_compilation_model(without), xent_compilation_model(c)));
+        for (enum xent_stage stage = XENT_STAGE_GRAPH; stage <= XENT_STAGE_ASM; stage++)
+            for (int e = 0; e < 2; e++) {
+                char *right = NULL, *text = NULL;
+                size_t size;
+                CU_ASSERT_EQUAL(xent_compilation_emit(without, stage, entries[e], &right, &size, NULL), XENT_OK);
+                CU_ASSERT_EQUAL(xent_compilation_emit(c, stage, entries[e], &text, &size, NULL), XENT_OK);
+                CU_ASSERT_TRUE(right && text && strcmp(right, text) == 0);
+                free(right);
+                free(text);
+            }
+        CU_ASSERT_TRUE(same_model(xent_compilation_model(without), xent_compilation_model(c)));
+        xent_compilation_destroy(c);
+    }
+    xent_compilation_destroy(without);
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    CU_ASSERT_EQUAL(system(command), 0);
+    if (kept)
+        setenv("XDG_CACHE_HOME", kept, 1);
+    else
+        unsetenv("XDG_CACHE_HOME");
+    free(kept);
+}
+
 static void count_pass(void *context, const struct xent_pass_report *report)
 {
     int *count = context;
@@ -202,6 +249,7 @@ int main(void)
     CU_add_test(suite, "configuration", test_configuration);
     CU_add_test(suite, "step", test_step);
     CU_add_test(suite, "stages", test_stages);
+    CU_add_test(suite, "cached", test_cached);
     CU_add_test(suite, "passes", test_passes);
     CU_add_test(suite, "messages", test_messages);
     return suites_run();

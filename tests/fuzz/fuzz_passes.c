@@ -18,7 +18,7 @@ static void run(struct arena *arena, const char *text, size_t size)
     struct pass_context context = {.arena = arena, .diags = &diags, .graph = graph, .batch = 64,
                                    .entry = (enum entry_kind)(size % ENTRY_COUNT),
                                    .optimizer = {.momentum = size & 4, .weight_decay = size & 8}};
-    pass_run_all(&context, "dce", NULL);
+    pass_run_all(&context, NULL, "dce", NULL);
     for (size_t i = 0; i < diags.items.count; i++)
         if (strncmp(diags.items.at[i].message, "internal error", 14) == 0)
             abort();

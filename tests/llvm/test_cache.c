@@ -321,19 +321,20 @@ static void test_keys(void) {
     struct codegen_target *host = codegen_target_create(NULL, NULL, &message);
     struct codegen_target *other = codegen_target_create(NULL, "-fma", &message);
     CU_ASSERT_TRUE_FATAL(host && other);
-    struct object_key key[7], again;
-    CU_ASSERT_TRUE(object_key(host, &a, 1, &key[0]));
-    CU_ASSERT_TRUE(object_key(host, &b, 1, &key[1]));
-    CU_ASSERT_TRUE(object_key(other, &a, 1, &key[2]));
+    struct object_key key[8], again;
+    CU_ASSERT_TRUE(object_key(host, &a, 1, "", &key[0]));
+    CU_ASSERT_TRUE(object_key(host, &b, 1, "", &key[1]));
+    CU_ASSERT_TRUE(object_key(other, &a, 1, "", &key[2]));
     for (size_t i = 0; i < 3; i++)
-        CU_ASSERT_TRUE(object_key(host, lists[i], 2, &key[3 + i]));
+        CU_ASSERT_TRUE(object_key(host, lists[i], 2, "", &key[3 + i]));
     ((struct kprogram *)a)->arith = KARITH_FMA;
-    CU_ASSERT_TRUE(object_key(host, &a, 1, &key[6]));
+    CU_ASSERT_TRUE(object_key(host, &a, 1, "", &key[6]));
     ((struct kprogram *)a)->arith = KARITH_MULADD;
-    for (size_t i = 0; i < 7; i++)
+    CU_ASSERT_TRUE(object_key(host, &a, 1, "more", &key[7]));
+    for (size_t i = 0; i < 8; i++)
         for (size_t k = 0; k < i; k++)
             CU_ASSERT_NOT_EQUAL(memcmp(&key[i], &key[k], sizeof *key), 0);
-    CU_ASSERT_TRUE(object_key(host, &a, 1, &again));
+    CU_ASSERT_TRUE(object_key(host, &a, 1, "", &again));
     CU_ASSERT_EQUAL(memcmp(&again, &key[0], sizeof again), 0);
     codegen_target_destroy(host);
     codegen_target_destroy(other);

@@ -144,6 +144,11 @@ static void test_cut_short(void) {
         codegen_unload(code);
         free(message);
     }
+    const unsigned char nothing[sizeof(uint64_t)] = {0}; /* an object of no bytes */
+    char *message = NULL;
+    CU_ASSERT_PTR_NULL(codegen_load(f.target, nothing, sizeof nothing, &message));
+    CU_ASSERT_TRUE(message && strstr(message, "incomplete"));
+    free(message);
     fixture_free_code(&f);
     fixture_deinit(&f);
 }

@@ -99,7 +99,7 @@ static void test_pipeline(void)
             struct pass_hooks hooks = {&observed, check_stage, .hurried = false};
             context.batch = e == 0 ? 1 : 17;
             context.target = &target;
-            bool ok = pass_run_all(&context, NULL, &hooks);
+            bool ok = pass_run_all(&context, NULL, NULL, &hooks);
             CU_ASSERT_EQUAL(ok, has_loss || e < 2);
             CU_ASSERT_EQUAL(ok, s.diags.errors == errors);
             CU_ASSERT_TRUE(!ok || (observed.stages == pass_count && observed.changes >= 1));
@@ -126,7 +126,7 @@ static void test_same_loss(void)
                 graph_parse(&s[i].arena, &s[i].diags, op_set(), golden_source(&s[i].map, &s[i].arena, files[i]));
             CU_ASSERT_PTR_NOT_NULL_FATAL(graph);
             struct pass_context context = golden_context(&s[i], graph, entries[e], NULL);
-            CU_ASSERT_TRUE_FATAL(pass_run_all(&context, "dce", NULL));
+            CU_ASSERT_TRUE_FATAL(pass_run_all(&context, NULL, "dce", NULL));
             printed[i] = print(&s[i].arena, context.graph);
             CU_ASSERT_PTR_NOT_NULL(strstr(printed[i], "softmax_xent"));
         }
