@@ -232,6 +232,20 @@ static bool blank_rest(const struct csv *csv) {
     return true;
 }
 
+/* Old spreadsheets end lines in \r alone, which would be one line of all rows, or one header. */
+static enum xent_status check_line_ends(struct csv *csv) {
+    for (const char *at = csv->at; (at = memchr(at, '\r', (size_t)(csv->end - at))); at++)
+        if (!ends_line(csv, at)) {
+            while (csv->at < at)
+                if (*csv->at++ == '\n') {
+                    csv->line_text = csv->at;
+                    csv->line++;
+                }
+            return fail_at(csv, at, 1, "a line ends in \\r alone, but lines end in \\n or in \\r\\n");
+        }
+    return XENT_OK;
+}
+
 /* Lines that are left, but no more rows than the bytes allow: each field has a digit and a comma or a line's end. */
 static uint64_t count_rows(const struct csv *csv) {
     uint64_t rows = 0, most = (uint64_t)(csv->end - csv->at + 1) / 2 / csv->fields;
@@ -279,6 +293,9 @@ static enum xent_status parse_file(struct csv *csv, unsigned flags) {
         csv->line_text = csv->at += 3;
     if (blank_rest(csv))
         return rt_fail(csv->error, XENT_ERROR_DATA, "%s: the file is empty", csv->path);
+    enum xent_status status = check_line_ends(csv);
+    if (status)
+        return status;
     if (flags & XENT_CSV_HEADER)
         next_line(csv);
     if (blank_rest(csv))
@@ -290,7 +307,7 @@ static enum xent_status parse_file(struct csv *csv, unsigned flags) {
     uint64_t found = count_rest(csv, &end);
     if (!rows && found != csv->fields) /* memory for one row could be far more than the file */
         return fail_count(csv, end, found);
-    enum xent_status status = allocate(csv, rows + 1, flags); /* the one that is wrong needs a place, too */
+    status = allocate(csv, rows + 1, flags); /* the one that is wrong needs a place, too */
     while (!status && csv->at < csv->end && !blank_rest(csv)) {
         if (ends_line(csv, csv->at))
             return fail_at(csv, csv->at, 0, "a blank line between examples");

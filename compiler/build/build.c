@@ -272,6 +272,7 @@ struct model_ir *build_model(struct arena *arena, struct diag_list *diags, const
     struct model_ir *ir = ARENA_NEW(arena, struct model_ir);
     struct builder b = {.arena = arena, .diags = diags, .ast = ast, .ir = ir};
     b.graph = ir->graph = graph_create(arena, ops, ast->model->name);
+    b.graph->span = ast->model->name_span;
     map_init(&b.names, arena);
     prepare_origins(&b);
     collect_names(&b);

@@ -119,6 +119,8 @@ static int find_command(struct options *options, const char *word)
         return -1; /* a path: an argument of `compile` */
     options->command = COMMAND_HELP; /* the hint is the list of subcommands */
     const char *near = nearest_name(word, names, COMMAND_COUNT);
+    if (!*word)
+        return help_usage(options, "the subcommand, or the name of a file, is empty");
     return help_usage(options, "unknown subcommand \"%s\"%s%s%s", word,
                       near ? "; did you mean \"" : ", and no such file", near ? near : "", near ? "\"?" : "");
 }

@@ -116,6 +116,7 @@ size_t graph_count_uses(const struct graph *graph, const struct value *value)
 struct graph *graph_clone(struct arena *arena, const struct graph *graph, const char *name)
 {
     struct graph *copy = graph_create(arena, graph->ops, name);
+    copy->span = graph->span;
     struct pointer_map twin;
     map_init(&twin, arena);
     for (size_t i = 0; i < graph->nodes.count; i++) {

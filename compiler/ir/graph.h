@@ -126,6 +126,7 @@ struct result {
 
 struct graph {
     const char *name; /* "mlp" or "mlp.step" */
+    struct span span; /* of the name, for messages */
     struct arena *arena;
     const struct op_set *ops;
     VEC(struct node *) nodes;

@@ -381,6 +381,7 @@ static bool parse_header(struct parser *p)
         !scan_expect(&p->s, '{', "'{'"))
         return false;
     p->graph->name = name.text;
+    p->graph->span = name.span;
     return true;
 }
 

@@ -81,7 +81,7 @@ bool pass_append_updates(struct pass_context *context)
     if (context->entry != ENTRY_STEP)
         return true;
     if (has_updates(graph)) {
-        diag_error(context->diags, (struct span){0}, "the graph @%s has its updates already", graph->name);
+        diag_error(context->diags, graph->span, "the graph @%s has its updates already", graph->name);
         return false;
     }
     size_t count = graph->results.count, kept = 0;

@@ -94,12 +94,12 @@ bool pass_autodiff(struct pass_context *context)
     struct differ d = {.graph = context->graph};
     const struct node *loss = find_loss(d.graph);
     if (!loss) {
-        diag_error(context->diags, (struct span){0}, "the graph @%s returns no loss to differentiate", d.graph->name);
+        diag_error(context->diags, d.graph->span, "the graph @%s returns no loss to differentiate", d.graph->name);
         return false;
     }
     enum result_role role = context->entry == ENTRY_STEP ? RESULT_GRADIENT : RESULT_INPUT_GRADIENT;
     if (graph_result(d.graph, role) || has_updates(d.graph)) {
-        diag_error(context->diags, (struct span){0}, "the graph @%s has its gradients already", d.graph->name);
+        diag_error(context->diags, d.graph->span, "the graph @%s has its gradients already", d.graph->name);
         diag_help(context->diags, "take it from before: xentc MODEL.net --emit=graph --stop-after=simplify");
         return false;
     }

@@ -31,7 +31,7 @@ bool pass_select_entry(struct pass_context *context)
     struct graph *graph = graph_clone(context->arena, context->graph, name);
     const struct result *loss = graph_result(graph, RESULT_LOSS);
     if (!loss && (context->entry == ENTRY_STEP || context->entry == ENTRY_GRADIENT)) {
-        diag_error(context->diags, (struct span){0}, "the model %s has no loss: there is nothing to %s",
+        diag_error(context->diags, graph->span, "the model %s has no loss: there is nothing to %s",
                    context->graph->name, context->entry == ENTRY_STEP ? "train" : "differentiate");
         return false;
     }

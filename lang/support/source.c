@@ -124,6 +124,10 @@ uint32_t source_load(struct source_map *map, const char *path, const char **out_
     struct stat st;
     const char *shown = utf8_escape(arena, path, strlen(path), SIZE_MAX);
     *out_error = NULL;
+    if (!*path) {
+        *out_error = "the name of the file is empty";
+        return 0;
+    }
     if (stat(path, &st) != 0) {
         *out_error = errno == ENOENT ? arena_printf(arena, "%s: no such file", shown)
                                      : arena_printf(arena, "%s: cannot be read: %s", shown, strerror(errno));

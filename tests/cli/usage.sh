@@ -20,6 +20,8 @@ usage 'unknown option "-x"' mlp.net -x
 usage 'unknown subcommand "trian"; did you mean "train"?' trian mlp.net
 says err '`xentc help` lists the subcommands'
 usage 'unknown subcommand "mlp"' mlp
+usage 'the subcommand, or the name of a file, is empty' ''
+check 1 train ''; says err 'the name of the file is empty'
 usage '--threads must be a whole number from 1 to 256, not "0"' train mlp.net --threads 0
 usage '--threads must be a whole number from 1 to 256, not "257"' train mlp.net --threads=257
 usage '--threads must be a whole number from 1 to 256, not "-1"' train mlp.net --threads -1
