@@ -92,7 +92,7 @@ static uint32_t dims_of(struct survey *s, const struct kexpr *expr, const struct
 }
 
 /* Of these dims, those on which it does not depend by the number of their period alone. */
-static uint32_t dims_apart(const struct survey *s, const struct kexpr *expr, const struct meaning *m)
+static uint32_t dims_apart(struct survey *s, const struct kexpr *expr, const struct meaning *m)
 {
     uint32_t dims = 0;
     if (expr->op == KX_INDEX) {
@@ -105,6 +105,13 @@ static uint32_t dims_apart(const struct survey *s, const struct kexpr *expr, con
                 return 0;
     for (uint32_t i = 0; i < expr->count; i++)
         dims |= dims_apart(s, expr->arg[i], m);
+    /* 2 * x + u by 2, where u is a window's position: x */
+    for (uint32_t d = 0; d < s->dims && expr->op == KX_DIV; d++) {
+        uint32_t unit = 0;
+        if (s->dim[d].window && expr->arg[1]->op == KX_CONST_I32 && s->dim[d].extent <= expr->arg[1]->i32 &&
+            dims_of(s, expr->arg[0], m, &unit) != 1u << d && unit == 1u << d)
+            dims &= ~unit;
+    }
     return dims;
 }
 

@@ -71,11 +71,10 @@ static double iteration_cost(const struct survey *s, int lane_dim, const struct 
     }
     if (!tree) /* a vector comes from further away than what is broadcast */
         far = wide / 20;
-    else { /* what does not stay in the first cache from one tap to the next comes at half a line a cycle or so, for
-            * each of the vectors that a group of examples is */
+    else { /* what does not stay in the first cache from one tap to the next comes at half a line a cycle or so */
         int64_t lines = survey_lines(s, false);
         int64_t bytes = lines * s->heaviest * (int64_t)sizeof(float) * KERNEL_TREE_GROUP;
-        far = bytes > target->l1_bytes / 4 * 3 ? (double)lines / 2 * KERNEL_TREE_GROUP / width : 0;
+        far = bytes > target->l1_bytes / 4 * 3 ? (double)lines / 2 : 0;
     }
     if (windows) /* the largest so far and where it stood give way to a sum's accumulators */
         far += 3 * (double)points / (double)s->heaviest;
