@@ -44,6 +44,7 @@ struct survey {
     uint32_t inside;   /* in how many sums what is looked at now stands */
     bool scalar;       /* a list is made: neither lanes nor tiles */
     int64_t heaviest;  /* weight of the innermost loop */
+    bool picks;        /* it looks for the largest of its terms and where that stands */
     int64_t terms;     /* multiply-adds of one innermost iteration */
     bool nested;       /* the innermost loop stands in others of its sum, and ends often */
     int64_t operators; /* of one point, reductions' bodies and lets counted once */

@@ -270,6 +270,7 @@ static void look_at(struct survey *s, const struct kexpr *expr, const struct mea
         if (inside > s->heaviest) {
             s->heaviest = inside;
             s->terms = 0;
+            s->picks = false;
             s->nested = r->indices > 1;
         }
         if (inside == s->heaviest && (inside > 1 || (s->tree && r->kind == KR_SUM_FMA)))
@@ -279,6 +280,7 @@ static void look_at(struct survey *s, const struct kexpr *expr, const struct mea
             if (r->term[i])
                 look_at(s, r->term[i], m, inside);
         s->inside--;
+        s->picks |= r->kind == KR_MAX_AT && !window && inside == s->heaviest;
         return;
     }
     default:

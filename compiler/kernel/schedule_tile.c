@@ -367,8 +367,30 @@ static void limit_idle_rows(struct survey *s, int lane_dim)
     }
 }
 
+/* The largest of a window and where it stands: points share nothing but what neighbours along a row both read, and two
+ * registers each are all that is needed where an operand may lie in memory and be taken by a mask. A whole row knows
+ * which of its positions have which terms; pieces ask, and are as long as hides the latency. */
+static bool tile_picked_row(struct survey *s, int lane_dim, const struct ktarget *target)
+{
+    int64_t most = target->registers > 16 ? target->registers / 2 : (target->registers - 4) / 2;
+    int row = -1;
+    for (uint32_t d = 0; d < s->dims; d++)
+        if (survey_is_index(s, d) && s->slides >> d & 1)
+            row = (int)d;
+    if (!s->picks || lane_dim < 0 || row < 0 || row == lane_dim)
+        return false;
+    struct dim *dim = &s->dim[row], *lanes = &s->dim[lane_dim];
+    dim->tile = dim->extent <= most ? dim->extent : most < CHAIN_SLOTS ? most : CHAIN_SLOTS;
+    lanes->tile = target->lanes;
+    if (4 * dim->tile <= most + 2 && lanes->extent > lanes->tile) /* short: two vectors hide each other's latency */
+        lanes->tile *= 2;
+    return true;
+}
+
 void schedule_tile(struct survey *s, int lane_dim, const struct ktarget *target)
 {
+    if (tile_picked_row(s, lane_dim, target))
+        return;
     struct best_tile best = {.cost = -1}, plain = best;
     uint32_t whole = whole_dims(s), windows = 0;
     for (uint32_t d = 0; d < s->dims; d++)

@@ -240,7 +240,7 @@ static void test_family(const struct family *family)
                                           {130, 144, 9, 4, 3}, {50, 64, 11, 13, 11}, {300, 304, 4, 2, 2},
                                           {1, 1, 7, 5, 19},   {3, 3, 13, 3, 6},    {5, 7, 11, 17, 35},
                                           {2, 2, 20, 33, 4},    {20, 32, 9, 1, 5},   {6, 6, 18, 32, 2},
-                                          {1000, 1008, 4, 2, 2}, {1, 1, 33, 2, 3}};
+                                          {1000, 1008, 4, 2, 2}, {1, 1, 33, 2, 3},   {5, 6, 33, 2, 3}};
     for (size_t c = 0; c < sizeof cpus / sizeof *cpus; c++) {
         char *message = NULL;
         struct codegen_target *target = codegen_target_create(cpus[c], NULL, &message);
