@@ -11,8 +11,8 @@ enum { OBJECT_HASH = 32 };
 struct object_key {
     unsigned char bytes[OBJECT_HASH];
 };
-/* Of the compiler, LLVM, the target, the programs' text, and what else they are compiled by. False: this build cannot be
- * told from others (or memory is short), and nothing may be cached. */
+/* Of the compiler, LLVM, the target, the programs' text, and what else they are compiled by. False: this build cannot
+ * be told from others (or memory is short), and nothing may be cached. */
 bool object_key(const struct codegen_target *target, const struct kprogram *const *programs, size_t count,
                 const char *also, struct object_key *out);
 
