@@ -165,6 +165,8 @@ enum xent_status rt_fail_io(struct xent_error *error, const char *path, const ch
     snprintf(text, sizeof text, "%s", strerror_r(cause, buffer, sizeof buffer));
     if (islower((unsigned char)text[1]))
         text[0] = (char)tolower((unsigned char)text[0]);
+    if (!*path)
+        return rt_fail(error, XENT_ERROR_IO, "%s: the name of the file is empty", doing);
     return rt_fail(error, cause == ENOMEM ? XENT_ERROR_MEMORY : XENT_ERROR_IO, "%s: %s: %s", path, doing, text);
 }
 

@@ -88,6 +88,8 @@ static void wrong(void) {
                 "\"\\x002\" is no number");
     CHECK_ERROR(xent_dataset_load_csv(&f32_class, scratch("absent.csv"), 0, &dataset, &error), XENT_ERROR_IO, &error,
                 "absent.csv: cannot open: no such file");
+    CHECK_ERROR(xent_dataset_load_csv(&f32_class, "", 0, &dataset, &error), XENT_ERROR_IO, &error,
+                "cannot open: the name of the file is empty");
     CHECK_ERROR(xent_dataset_load_csv(&f32_class, scratch("."), 0, &dataset, &error), XENT_ERROR_IO, &error,
                 "is a directory");
 }
