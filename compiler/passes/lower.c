@@ -19,6 +19,7 @@ struct group { /* of nodes: a kernel */
     VEC(const struct node *) nodes;
     VEC(struct group *) behind; /* these must be called before */
     uint32_t level;             /* length of the longest chain before it; UINT32_MAX: not yet known */
+    enum { UNSEEN, OPEN, DONE } seen;
     struct kcall call;
 };
 struct lowerer {
@@ -77,12 +78,24 @@ static void collect_dependences(struct lowerer *l, struct group *group, const st
                     must_follow(l, group, group_of(l, graph->nodes.at[i]));
 }
 
+/* In a text kernels may read each other's values. True for those, and for what reads theirs. */
+static bool waits_forever(struct group *group)
+{
+    if (group->seen != UNSEEN)
+        return group->seen == OPEN;
+    group->seen = OPEN;
+    for (size_t i = 0; i < group->behind.count; i++)
+        if (waits_forever(group->behind.at[i]))
+            return true;
+    group->seen = DONE;
+    return false;
+}
+
 static uint32_t level_of(struct group *group)
 {
     if (group->level != UINT32_MAX)
         return group->level;
     uint32_t level = 0;
-    group->level = 0;
     for (size_t i = 0; i < group->behind.count; i++) {
         uint32_t before = level_of(group->behind.at[i]);
         if (before + 1 > level)
@@ -302,10 +315,18 @@ bool pass_lower(struct pass_context *context)
     struct lowerer l = {.context = context};
     places_init(&l.places, context, program, lowered);
     collect_groups(&l);
-    for (size_t i = 0; i < l.groups.count; i++) {
+    for (size_t i = 0; i < l.groups.count; i++)
         for (size_t k = 0; k < l.groups.at[i]->nodes.count; k++)
             collect_dependences(&l, l.groups.at[i], l.groups.at[i]->nodes.at[k]);
-        lower_group(&l, l.groups.at[i]);
+    for (size_t i = 0; i < l.groups.count; i++) {
+        struct group *group = l.groups.at[i];
+        if (waits_forever(group)) {
+            diag_error(context->diags, group->nodes.at[0]->span,
+                       "the kernel %s cannot be called: it and kernels whose values it reads wait for each other",
+                       group->name);
+            return false;
+        }
+        lower_group(&l, group);
     }
     for (size_t i = 0; i < context->graph->nodes.count; i++)
         program->flops += op_flops(context->graph->nodes.at[i], context->batch);
