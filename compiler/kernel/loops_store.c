@@ -18,15 +18,12 @@ static struct laddress store_address(struct builder *b, const struct kbuffer *bu
     return eval_address(b, buffer, subscript);
 }
 
-/* Whether lanes behind the extent may be written: they fall into padding that belongs to no element. Not for inout
- * buffers: their padding stays zero from call to call. */
-static bool lanes_have_room(const struct builder *b, const struct kbuffer *buffer, uint32_t dim,
-                            const struct laddress *a)
+/* Whether lanes behind the extent may be written: they fall into padding that belongs to no element, whatever the
+ * other subscripts are. What padding holds is never part of a result. */
+static bool lanes_have_room(const struct builder *b, const struct kbuffer *buffer, uint32_t dim)
 {
     const struct klayout *layout = &buffer->layout;
-    int64_t room = (buffer->extent[dim] + b->lanes - 1) / b->lanes * b->lanes;
-    if (affine_most(&a->place.element) + b->lanes > layout->elements)
-        return false;
+    int64_t room = (buffer->extent[dim] + b->lanes - 1) / b->lanes * b->lanes, last = 0;
     for (uint32_t i = 0; i < layout->count; i++) {
         const struct kdigit *d = &layout->digit[i];
         if (d->dim == dim && d->stride == 1 && d->div <= 1) {
@@ -36,8 +33,10 @@ static bool lanes_have_room(const struct builder *b, const struct kbuffer *buffe
         }
         if (d->stride < room && !(d->dim != dim && buffer->extent[d->dim] == 1))
             return false;
+        int64_t count = (buffer->extent[d->dim] + (d->div > 1 ? d->div : 1) - 1) / (d->div > 1 ? d->div : 1);
+        last += ((d->mod && d->mod < count ? d->mod : count) - 1) * d->stride;
     }
-    return true;
+    return last + room <= layout->elements;
 }
 
 static const struct lvalue *lanes_below(struct builder *b, uint32_t valid)
@@ -170,8 +169,7 @@ static void store_points(struct builder *b, const struct kbuffer *buffer, const 
         }
         const struct lvalue *mask = NULL;
         if (wide && point[i].valid < b->lanes &&
-            !(a->stride == 1 && buffer->access == KA_OUT && !index[lane_dim]->within &&
-              lanes_have_room(b, buffer, lane_dim, a)))
+            !(a->stride == 1 && !index[lane_dim]->within && lanes_have_room(b, buffer, lane_dim)))
             mask = lanes_below(b, point[i].valid);
         loops_store(b, &a->place, v, wide ? a->stride : 1, mask,
                    a->stride == 1 && affine_is_multiple(&a->place.element, b->lanes));
