@@ -54,8 +54,8 @@ bool compile_schedule(struct xent_compilation *compilation);
 /* model.c: gives all entries the same slots for data and the same places for state, and describes the model. */
 void compile_join(struct xent_compilation *compilation);
 
-/* places.c: how many numbers an entry has; from the joined model; into it, arena_bytes the largest so far; and what they
- * follow from beside the program's text. */
+/* places.c: how many numbers an entry has; from the joined model; into it, arena_bytes the largest so far; and what
+ * they follow from beside the program's text. */
 size_t places_count(const struct xent_entry *entry);
 void places_get(const struct xent_compilation *compilation, size_t entry, uint64_t *out);
 void places_set(struct xent_compilation *compilation, size_t entry, const uint64_t *places);

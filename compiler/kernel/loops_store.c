@@ -26,11 +26,16 @@ static bool lanes_have_room(const struct builder *b, const struct kbuffer *buffe
     int64_t room = (buffer->extent[dim] + b->lanes - 1) / b->lanes * b->lanes, last = 0;
     for (uint32_t i = 0; i < layout->count; i++) {
         const struct kdigit *d = &layout->digit[i];
-        if (d->dim == dim && d->stride == 1 && d->div <= 1) {
-            if (d->mod)
-                return d->mod % b->lanes == 0;
-            continue;
+        if (d->dim == dim && d->stride == 1 && d->div <= 1 && d->mod) {
+            if (d->mod % b->lanes)
+                return false;
+            room = room < d->mod ? room : d->mod; /* of one panel */
         }
+    }
+    for (uint32_t i = 0; i < layout->count; i++) {
+        const struct kdigit *d = &layout->digit[i];
+        if (d->dim == dim && d->stride == 1 && d->div <= 1)
+            continue;
         if (d->stride < room && !(d->dim != dim && buffer->extent[d->dim] == 1))
             return false;
         int64_t count = (buffer->extent[d->dim] + (d->div > 1 ? d->div : 1) - 1) / (d->div > 1 ? d->div : 1);

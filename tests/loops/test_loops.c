@@ -358,6 +358,26 @@ static void test_borders(void)
     arena_deinit(&arena);
 }
 
+/* Digits may stand in any order: behind a panel's is one whose elements lie in what would be the panel's padding. */
+static void test_digits(void)
+{
+    static const char source[] =
+        "program @p {\n arith fma\n memory 4096\n state X: f32[2, 12] at 0\n"
+        " state Y: f32[2, 12] layout (d0%48:1, d1:2) at 512\n state Z: f32[2, 12] layout (d1:2, d0:1) at 1024\n"
+        " kernel k(X: f32[2, 12], inout Y: f32[2, 12] layout (d0%48:1, d1:2)) {\n"
+        "  Y[i, j] = Y[i, j] * 0.5 + X[i, j]\n }\n"
+        " kernel l(X: f32[2, 12]) -> (Z: f32[2, 12] layout (d1:2, d0:1)) {\n  Z[i, j] = X[i, j] * 0.5\n }\n"
+        " call k(X, Y)\n call l(X, Z)\n}\n";
+    char *message = NULL;
+    struct codegen_target *target = codegen_target_create(NULL, NULL, &message);
+    free(message);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(target);
+    const struct xent_call call = {0};
+    for (uint64_t seed = 0; seed <= 16; seed++)
+        CU_ASSERT_TRUE(agrees(source, target, seed, &call, "digits in any order"));
+    codegen_target_destroy(target);
+}
+
 int main(void)
 {
     static void (*const tests[])(void) = {test_0, test_1, test_2, test_3, test_4, test_5,
@@ -369,5 +389,6 @@ int main(void)
         CU_add_test(suite, families[i].name, tests[i]);
     CU_add_test(suite, "sums ahead", test_sums_ahead);
     CU_add_test(suite, "borders", test_borders);
+    CU_add_test(suite, "digits", test_digits);
     return suites_run();
 }

@@ -89,6 +89,12 @@ static void finite_state(void) {
     values[1] = NAN;
     xent_session_set(session, bias, values);
     CU_ASSERT(!xent_session_is_finite(session, NULL));
+    struct xent_tensor whole = *bias; /* with the padding, which code may leave anything in */
+    whole.shape[0] = (int64_t)(whole.bytes / sizeof(float));
+    CU_ASSERT_EQUAL_FATAL(whole.shape[0], 4);
+    const float padded[] = {1, 3e38f, -1, NAN};
+    xent_session_set(session, &whole, padded);
+    CU_ASSERT(xent_session_is_finite(session, NULL));
     xent_session_destroy(session);
 }
 
