@@ -110,7 +110,7 @@ void tree_terms(struct builder *b, const struct kexpr *expr, const struct laffin
                 const struct point *point, const struct lvalue **out)
 {
     const struct kindex *m = expr->reduce->index[0];
-    bool whole = m->extent % KERNEL_TREE_GROUP == 0; /* there is memory for all of a group */
+    bool whole = m->extent % b->lanes == 0; /* there is memory for all of a vector that has an example */
     struct lindex to = {.base = *first, .lane = 1};
     const struct lvalue *in = NULL;
     if (m->bound || !whole) {
@@ -129,7 +129,7 @@ void tree_terms(struct builder *b, const struct kexpr *expr, const struct laffin
     }
 }
 
-/* sum.tree with the batch in the lanes: a group of 16 is 16 / lanes vectors. */
+/* sum.tree with the batch in the lanes: a group of 16 is 16 / lanes vectors, of which the last group may have fewer. */
 static void tree_in_lanes(struct builder *b, const struct kexpr *expr, uint32_t count, const struct point *point,
                           const struct lvalue **out)
 {
@@ -151,7 +151,17 @@ static void tree_in_lanes(struct builder *b, const struct kexpr *expr, uint32_t 
         struct laffine first = affine_scale(b, &group, KERNEL_TREE_GROUP);
         first.constant += (int64_t)v * b->lanes;
         const struct lvalue **x = ARENA_ARRAY(b->arena, const struct lvalue *, count);
+        bool sometimes = v && m->extent % KERNEL_TREE_GROUP;
+        struct frame there = {0};
+        for (uint32_t i = 0; i < count && sometimes; i++)
+            x[i] = value_splat(b, tree_neutral(b, expr->type));
+        if (sometimes) {
+            there = branch_open(b, value_binary(b, KX_LT, KT_BOOL, value_integer(b, &first), value_integer(b, &live)));
+            branch_carry(b, &there, count, x);
+        }
         tree_terms(b, expr, &first, count, point, x);
+        if (sometimes)
+            branch_close(b, &there);
         for (uint32_t i = 0; i < count; i++) {
             if (groups > 1)
                 part_store(b, &parts, parts.levels, i * vectors + v, x[i]);

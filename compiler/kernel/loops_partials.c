@@ -32,14 +32,17 @@ static void join_pending(struct builder *b, const struct group_sums *g, const st
     loop_close(b, &frame);
 }
 
-/* One vector of the group's examples. */
+/* One vector of the group's examples, or of places without any. */
 static void sum_vector(struct builder *b, const struct group_sums *g, const struct kexpr *expr,
-                       const struct laffine *vector, uint32_t count, const struct point *point)
+                       const struct laffine *vector, bool absent, uint32_t count, const struct point *point)
 {
     struct laffine first = affine_scale(b, &g->group, KERNEL_TREE_GROUP);
     first = affine_add(b, &first, vector, b->lanes);
     const struct lvalue **sum = ARENA_ARRAY(b->arena, const struct lvalue *, count);
-    tree_terms(b, expr, &first, count, point, sum);
+    for (uint32_t i = 0; i < count && absent; i++)
+        sum[i] = value_splat(b, tree_neutral(b, g->type));
+    if (!absent)
+        tree_terms(b, expr, &first, count, point, sum);
     if (g->levels > 1)
         join_pending(b, g, vector, count, sum);
     for (uint32_t i = 0; i < count; i++) {
@@ -54,14 +57,21 @@ bool reduce_in_groups(struct builder *b, const struct kexpr *expr, uint32_t coun
     const struct group_sums *g = b->groups;
     if (!g || g->reduce != expr->reduce)
         return false;
-    struct laffine zero = affine_constant(0), vectors = affine_constant(KERNEL_TREE_GROUP / b->lanes);
-    if (!g->finished && vectors.constant == 1) {
-        sum_vector(b, g, expr, &zero, count, point);
-    } else if (!g->finished) {
-        const struct lterm *var = term_var(b, "vector", 0, vectors.constant - 1);
+    struct laffine zero = affine_constant(0), end[2] = {affine_constant(KERNEL_TREE_GROUP / b->lanes)};
+    const struct kindex *m = expr->reduce->index[0];
+    bool sometimes = m->extent % KERNEL_TREE_GROUP; /* the last group's vectors have an example each */
+    if (sometimes) {
+        struct laffine live = affine_extent(b, m);
+        end[1] = affine_div_up(b, &live, b->lanes);
+        end[1] = affine_add(b, &end[1], &g->group, -end[0].constant);
+    }
+    if (!g->finished && end[0].constant == 1)
+        sum_vector(b, g, expr, &zero, false, count, point);
+    for (int absent = 0; absent < 1 + sometimes && end[0].constant > 1 && !g->finished; absent++) {
+        const struct lterm *var = term_var(b, "vector", 0, end[0].constant - 1);
         struct laffine vector = affine_term(b, var, 1);
-        struct frame frame = loop_open(b, var, &zero, 1, &vectors, 1);
-        sum_vector(b, g, expr, &vector, count, point);
+        struct frame frame = loop_open(b, var, absent ? end + 1 : &zero, 1, end, sometimes && !absent ? 2 : 1);
+        sum_vector(b, g, expr, &vector, absent, count, point);
         loop_close(b, &frame);
     }
     for (uint32_t i = 0; i < count; i++) /* partial sums stay in scratch */

@@ -39,6 +39,7 @@ struct survey {
     uint32_t grouped;     /* dims that conditions depend on by the number of a period only: alike in a tile in one */
     bool tapped;          /* the tile has all positions of such a dim, each of which has another tap at a time */
     uint32_t narrow;      /* of these: neighbours have few terms in common, and lanes would run over those of all */
+    int64_t taps;         /* terms of the innermost sum that such conditions leave of a position */
     uint32_t brief;       /* of these: less than half as long as the sum's index in the condition */
     uint32_t slides;      /* dims that move an address together with a sum's index: neighbours read mostly the same */
     uint32_t inside;   /* in how many sums what is looked at now stands */

@@ -197,6 +197,21 @@ static int64_t longest_index(const struct kreduce *r, const struct kcondition *c
     return longest;
 }
 
+/* How far the condition's value moves with an index of the sum: 2 in y + 1 - 2 * p. */
+static int64_t stride_in(const struct kreduce *r, const struct kexpr *value)
+{
+    int64_t stride = 1;
+    for (uint32_t i = 0; i < value->count; i++) {
+        const struct kexpr *by = value->arg[i], *other = value->arg[value->count - 1 - i];
+        if (value->op == KX_MUL && by->op == KX_CONST_I32)
+            for (uint32_t k = 0; k < r->indices; k++)
+                stride = loops_mentions(other, r->index[k]) ? by->i32 : stride;
+        int64_t within = stride_in(r, by);
+        stride = within > stride ? within : stride;
+    }
+    return stride;
+}
+
 static void look_at(struct survey *s, const struct kexpr *expr, const struct meaning *m, int64_t weight)
 {
     s->operators++;
@@ -235,7 +250,7 @@ static void look_at(struct survey *s, const struct kexpr *expr, const struct mea
     }
     case KX_REDUCE: {
         const struct kreduce *r = expr->reduce;
-        int64_t inside = weight;
+        int64_t inside = weight, taps = 1;
         bool window = is_window(r);
         if (r->from)
             look_at(s, r->from, m, weight);
@@ -260,7 +275,11 @@ static void look_at(struct survey *s, const struct kexpr *expr, const struct mea
             uint32_t apart = kexpr_has(value, KOP_BIT(LOAD)) ? dims_apart(s, value, m) : dims;
             s->conditioned |= apart;
             s->grouped |= dims & ~apart;
-            s->narrow |= is_narrow(r, &r->condition[i]) ? apart : 0;
+            if (is_narrow(r, &r->condition[i])) {
+                int64_t stride = stride_in(r, value);
+                s->narrow |= apart;
+                taps *= (r->condition[i].limit + stride - 1) / stride;
+            }
             if (dims & (dims - 1))
                 s->tied |= dims;
             for (uint32_t d = 0; d < s->dims; d++)
@@ -269,6 +288,7 @@ static void look_at(struct survey *s, const struct kexpr *expr, const struct mea
         }
         if (inside > s->heaviest) {
             s->heaviest = inside;
+            s->taps = taps;
             s->terms = 0;
             s->picks = false;
             s->nested = r->indices > 1;
@@ -369,7 +389,7 @@ struct survey *survey_kernel(struct arena *arena, const struct kernel *kernel, b
     struct survey *s = ARENA_NEW(arena, struct survey);
     s->arena = arena;
     s->kernel = kernel;
-    s->heaviest = 1;
+    s->heaviest = s->taps = 1;
     s->tree_dim = MAX_DIMS - 1;
     const struct kstatement **store = ARENA_ARRAY(arena, const struct kstatement *, kernel->statements.count + 1);
     struct loops_nest *nest;

@@ -12,12 +12,13 @@ enum {
     LARGEST_CUT = 256,
     COPY_LINES = 50,
     FULL_LANES = 16,
+    LINE = 16, /* floats */
     CHAIN_SLOTS = 8, /* multiply-adds that could start while one waits for the one before it */
     SHUFFLE_SLOTS = 2,
     TURNED_REGISTERS = 6 /* four vectors, and two while they are transposed */
 };
 
-static const double WHOLE_CHARGE = 1.5;
+static const double WHOLE_CHARGE = 1.5, LINE_SLOTS = 0.75; /* multiply-adds while a line comes from the second cache */
 /* Lines of LLVM's IR that cost as much as all the time that a kernel takes: of two tiles nearly as fast the one with
  * fewer copies of itself at the edges is chosen, and the smaller one where time hardly counts. */
 static const double LINES = 50000, COLD_LINES = 2000;
@@ -36,7 +37,7 @@ static double iteration_cost(const struct survey *s, int lane_dim, const struct 
     int64_t points = 1, vectors = 0, windows = 0;
     int64_t rows = 0, streams = 0, scalars = 0, inner = 0, positions = 1;
     bool branches = false, row = false, few = target->registers <= 16;
-    double loads = 0, wide = 0, far = 0, turned = 0;
+    double loads = 0, wide = 0, far = 0, lines = 0, turned = 0;
     for (uint32_t d = 0; d < s->dims; d++) {
         points *= steps(&s->dim[d], (int)d == lane_dim, width);
         windows += s->dim[d].window && s->dim[d].tile < s->dim[d].extent;
@@ -56,6 +57,9 @@ static double iteration_cost(const struct survey *s, int lane_dim, const struct 
         loads += (double)n;
         if (lane_dim < 0 || !(a->dims >> lane_dim & 1)) {
             scalars += n;
+            /* of each input's weights a position uses its taps, and the next position comes long after */
+            if (a->dims & s->narrow && a->buffer->layout.elements * (int64_t)sizeof(float) > target->l1_bytes)
+                lines += (double)n / (double)(s->taps < LINE ? s->taps : LINE);
             continue;
         }
         wide += (double)n;
@@ -72,10 +76,11 @@ static double iteration_cost(const struct survey *s, int lane_dim, const struct 
     if (!tree) /* a vector comes from further away than what is broadcast */
         far = wide / 20;
     else { /* what does not stay in the first cache from one tap to the next comes at half a line a cycle or so */
-        int64_t lines = survey_lines(s, false);
-        int64_t bytes = lines * s->heaviest * (int64_t)sizeof(float) * KERNEL_TREE_GROUP;
-        far = bytes > target->l1_bytes / 4 * 3 ? (double)lines / 2 : 0;
+        int64_t vectors_read = survey_lines(s, false);
+        int64_t bytes = vectors_read * s->heaviest * (int64_t)sizeof(float) * KERNEL_TREE_GROUP;
+        far = bytes > target->l1_bytes / 4 * 3 ? (double)vectors_read / 2 : 0;
     }
+    far += LINE_SLOTS * lines;
     if (windows) /* the largest so far and where it stood give way to a sum's accumulators */
         far += 3 * (double)points / (double)s->heaviest;
     /* a single row, or positions of one vector with a tap each: every vector is used once, as it is loaded */

@@ -16,6 +16,12 @@ static double charge(const struct node *node, bool learns)
     return !learns ? 1.15 : op_is(node, "conv2d") ? 1.5 : 1.25;
 }
 
+/* And what a batch costs that fills no more than one vector: its tiles load as often as they multiply. */
+static double charge_single(const struct node *node)
+{
+    return op_is(node, "conv2d") ? 1.15 : 1.4;
+}
+
 /* Nearly as good is no reason: tiles of features have fewer rows and need more registers. */
 static const double CLEARLY = 0.95;
 
@@ -44,27 +50,30 @@ static struct layout_plan choose_lanes(const struct pass_context *context)
     struct layout_plan plan = {0};
     if (!target || target->lanes < 2 || context->batch < 1)
         return plan;
-    double flops = 0, slots = 0, charged = 0;
+    double flops = 0, slots = 0, charged = 0, single = 0;
+    int64_t panel = lower_layout_panel(target->lanes);
     for (size_t i = 0; i < model->nodes.count; i++) {
         const struct node *node = model->nodes.at[i];
         if (!op_is(node, "linear") && !op_is(node, "conv2d"))
             continue;
         double mine = (double)op_flops(node, 1);
         flops += mine;
+        single += context->batch <= panel ? mine * charge_single(node) : mine;
         mine /= fill(node->output[0]->type.dim[1], schedule_narrow(node->output[0]->type.dim[1], target));
         slots += mine;
         charged += mine * charge(node, context->learns);
     }
     if (flops == 0)
         return plan;
-    double batch = fill(context->batch, KERNEL_TREE_GROUP);
-    plan.features = batch < CLEARLY * flops / charged;
+    double batch = fill(context->batch, panel);
+    plan.features = batch * flops / single < CLEARLY * flops / charged;
     plan.lanes = target->lanes;
     plan.vectors = tile_vectors(context->batch, target);
     plan.why = arena_printf(context->arena,
-                            "%s in the lanes: the batch fills %.0f %% of them, features %.0f %%, as good as %.0f %%",
-                            plan.features ? "features" : "the batch", 100 * batch, 100 * flops / slots,
-                            100 * flops / charged);
+                            "%s in the lanes: the batch fills %.0f %% of them, as good as %.0f %%, features %.0f %%, as "
+                            "good as %.0f %%",
+                            plan.features ? "features" : "the batch", 100 * batch, 100 * batch * flops / single,
+                            100 * flops / slots, 100 * flops / charged);
     return plan;
 }
 
@@ -81,7 +90,8 @@ struct layout_plan lower_plan(const struct pass_context *context)
     struct layout_plan plan = choose_lanes(context);
     plan.zeros_panel = zeros_panel(context->target);
     plan.capacity = context->batch;
+    int64_t panel = lower_layout_panel(context->target ? context->target->lanes : 1);
     if (!plan.features)
-        plan.capacity = (context->batch + KERNEL_TREE_GROUP - 1) / KERNEL_TREE_GROUP * KERNEL_TREE_GROUP;
+        plan.capacity = (context->batch + panel - 1) / panel * panel;
     return plan;
 }

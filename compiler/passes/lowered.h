@@ -66,6 +66,8 @@ struct lowered {
 /* lower_layout.c: where the elements of values lie. */
 enum { LOWER_ALIGN = 64 };
 
+/* Examples side by side in a panel of images where vectors have so many lanes. A batch has places for whole panels. */
+uint32_t lower_layout_panel(uint32_t lanes);
 /* Activations: lanes of the batch in panels; `image`: some view of the memory has more than one feature dimension,
  * `viewed`: there is another view than this. */
 struct klayout lower_layout_batch(uint32_t rank, const int64_t *extent, bool image, bool viewed, uint32_t lanes);

@@ -54,7 +54,7 @@ table 101 99 5 zeros >zeros.csv
 table 101 13 3 f32 >dense.csv
 
 for net in conv dense zeros; do
-    for batch in 1 7 33 65; do
+    for batch in 1 7 20 33 65; do
         steps=$((101 / batch + 2))
         set -- train $net.net --set train.batch=$batch --steps $steps
         check 0 "$@" --threads 1 --step-log 1.csv --save 1.safetensors
