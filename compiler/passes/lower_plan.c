@@ -70,8 +70,8 @@ static struct layout_plan choose_lanes(const struct pass_context *context)
     plan.lanes = target->lanes;
     plan.vectors = tile_vectors(context->batch, target);
     plan.why = arena_printf(context->arena,
-                            "%s in the lanes: the batch fills %.0f %% of them, as good as %.0f %%, features %.0f %%, as "
-                            "good as %.0f %%",
+                            "%s in the lanes: the batch fills %.0f %% of them, as good as %.0f %%, features %.0f %%, "
+                            "as good as %.0f %%",
                             plan.features ? "features" : "the batch", 100 * batch, 100 * batch * flops / single,
                             100 * flops / slots, 100 * flops / charged);
     return plan;
