@@ -151,15 +151,17 @@ static void tree_in_lanes(struct builder *b, const struct kexpr *expr, uint32_t 
         struct laffine first = affine_scale(b, &group, KERNEL_TREE_GROUP);
         first.constant += (int64_t)v * b->lanes;
         const struct lvalue **x = ARENA_ARRAY(b->arena, const struct lvalue *, count);
-        bool sometimes = v && m->extent % KERNEL_TREE_GROUP;
+        bool never = groups == 1 && (int64_t)v * b->lanes >= m->extent;
+        bool sometimes = !never && groups > 1 && v && m->extent % KERNEL_TREE_GROUP;
         struct frame there = {0};
-        for (uint32_t i = 0; i < count && sometimes; i++)
+        for (uint32_t i = 0; i < count && (never || sometimes); i++)
             x[i] = value_splat(b, tree_neutral(b, expr->type));
         if (sometimes) {
             there = branch_open(b, value_binary(b, KX_LT, KT_BOOL, value_integer(b, &first), value_integer(b, &live)));
             branch_carry(b, &there, count, x);
         }
-        tree_terms(b, expr, &first, count, point, x);
+        if (!never)
+            tree_terms(b, expr, &first, count, point, x);
         if (sometimes)
             branch_close(b, &there);
         for (uint32_t i = 0; i < count; i++) {

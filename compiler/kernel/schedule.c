@@ -9,6 +9,7 @@
 enum {
     FAR_CACHES = 4,    /* second caches that would hold it */
     FETCH_SLOTS = 200, /* multiply-adds while a line comes from beyond the second cache */
+    NARROW_PANEL = 8,  /* examples */
     LONG_SUM = 16      /* terms beside which fetching a line ahead costs nothing */
 };
 
@@ -24,6 +25,20 @@ static double lanes_cost(const struct survey *s, uint32_t d, int64_t extent, uin
     }
     int64_t vectors = (extent + lanes - 1) / lanes;
     return cost * (double)vectors / (double)extent;
+}
+
+/* So many lanes, or as few as a panel of images has, of which a small batch is one. */
+static uint32_t inside_panels(const struct survey *s, uint32_t lane_dim, uint32_t lanes)
+{
+    for (uint32_t i = 0; i < s->accesses; i++) {
+        const struct access *a = &s->access[i];
+        const struct klayout *layout = &a->buffer->layout;
+        const struct kdigit *last = layout->count ? &layout->digit[layout->count - 1] : NULL;
+        if (last && last->stride == 1 && lanes > NARROW_PANEL &&
+            (last->mod == NARROW_PANEL || (a->step[lane_dim] == 1 && a->buffer->extent[last->dim] == NARROW_PANEL)))
+            lanes = NARROW_PANEL;
+    }
+    return lanes;
 }
 
 static int choose_lanes(const struct survey *s, uint32_t lanes)
@@ -127,6 +142,8 @@ static void plan_kernel(struct arena *arena, struct kernel *kernel, const struct
     struct ktarget narrow = *target;
     if (lane_dim >= 0 && !tree_lanes && survey_adds(s))
         narrow.lanes = schedule_narrow(s->dim[lane_dim].extent, target);
+    if (lane_dim >= 0)
+        narrow.lanes = inside_panels(s, (uint32_t)lane_dim, narrow.lanes);
     if (narrow.lanes < target->lanes)
         out->width = narrow.lanes;
     target = &narrow;

@@ -10,6 +10,7 @@ struct ktarget {
     uint32_t registers; /* vector registers: 32 or 16 */
     bool fma;
     bool masks;         /* loads and stores under a mask are cheap (AVX-512) */
+    bool halves;        /* vectors of half as many lanes take half the time: Zen 4 */
     int64_t l1_bytes, l2_bytes;
 };
 

@@ -102,8 +102,8 @@ static bool add_compiler(struct text *out) {
 static void add_target(struct text *out, const struct codegen_target *target) {
     const struct ktarget *facts = &target->facts;
     text_printf(out, "%s\n%s\n%s\n", target->triple, target->cpu, target->features);
-    text_printf(out, "%" PRIu32 " %" PRIu32 " %d %d %" PRId64 " %" PRId64 "\n", facts->lanes, facts->registers,
-                facts->fma, facts->masks, facts->l1_bytes, facts->l2_bytes);
+    text_printf(out, "%" PRIu32 " %" PRIu32 " %d %d %d %" PRId64 " %" PRId64 "\n", facts->lanes, facts->registers,
+                facts->fma, facts->masks, facts->halves, facts->l1_bytes, facts->l2_bytes);
 }
 
 static bool hash_all(struct arena *arena, const struct codegen_target *target, const struct kprogram *const *programs,

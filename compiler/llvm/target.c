@@ -268,8 +268,9 @@ static int64_t cache_bytes(int name, int64_t otherwise) {
 #if defined(__x86_64__)
 static const char *const asked[] = {"avx512f", "avx", "fma"};
 
-static void derive(struct ktarget *facts, const bool *has) {
+static void derive(struct ktarget *facts, const bool *has, const char *cpu) {
     facts->lanes = has[0] ? 16 : has[1] ? 8 : 4;
+    facts->halves = has[0] && strcmp(cpu, "znver4") == 0; /* Zen 4 has units of 256 bits */
     facts->registers = has[0] ? 32 : 16;
     facts->fma = has[2] || has[0];
     facts->masks = has[0];
@@ -277,7 +278,8 @@ static void derive(struct ktarget *facts, const bool *has) {
 #else
 static const char *const asked[] = {"neon"};
 
-static void derive(struct ktarget *facts, const bool *has) {
+static void derive(struct ktarget *facts, const bool *has, const char *cpu) {
+    (void)cpu;
     facts->lanes = has[0] ? 4 : 1;
     facts->registers = 32;
     facts->fma = true;
@@ -303,7 +305,7 @@ static bool find_facts(struct codegen_target *target, bool complete_list, const 
         if (!ask(target, questions, COUNT(questions), has))
             return false;
     }
-    derive(&target->facts, has);
+    derive(&target->facts, has, target->cpu);
     target->runs_here = has[COUNT(asked)];
     target->facts.l1_bytes = cache_bytes(_SC_LEVEL1_DCACHE_SIZE, 32 << 10);
     target->facts.l2_bytes = cache_bytes(_SC_LEVEL2_CACHE_SIZE, 512 << 10);

@@ -47,15 +47,10 @@ static int64_t panel_width(int64_t lanes)
     return best;
 }
 
-uint32_t lower_layout_panel(uint32_t lanes)
-{
-    return lanes == LINE / 2 ? LINE / 2 : LINE;
-}
-
-struct klayout lower_layout_batch(uint32_t rank, const int64_t *extent, bool image, bool viewed, uint32_t lanes)
+struct klayout lower_layout_batch(uint32_t rank, const int64_t *extent, bool image, bool viewed, int64_t images)
 {
     uint32_t m = rank - 1;
-    int64_t panel = image ? lower_layout_panel(lanes) : panel_width(extent[m]);
+    int64_t panel = image ? images : panel_width(extent[m]);
     if (rank < 2)
         return klayout_dense(rank, extent);
     bool whole = panel == extent[m];

@@ -237,7 +237,7 @@ static struct klayout layout_of(const struct places *p, const struct value *valu
     if (copy)
         return lower_layout_features(var->rank, var->extent, p->lanes);
     return lower_layout_batch(var->rank, var->extent, is_image(p->context->graph, root_of(value)),
-                              is_viewed(p->context->graph, root_of(value)), p->lanes);
+                              is_viewed(p->context->graph, root_of(value)), p->plan.panel);
 }
 
 static void place_value(struct places *p, const struct value *value)

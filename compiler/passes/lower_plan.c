@@ -16,10 +16,12 @@ static double charge(const struct node *node, bool learns)
     return !learns ? 1.15 : op_is(node, "conv2d") ? 1.5 : 1.25;
 }
 
+enum { LINE = 16, NARROW = 8 };
+
 /* And what a batch costs that fills no more than one vector: its tiles load as often as they multiply. */
-static double charge_single(const struct node *node)
+static double charge_single(const struct node *node, int64_t lanes)
 {
-    return op_is(node, "conv2d") ? 1.15 : 1.4;
+    return !op_is(node, "conv2d") ? 1.4 : lanes == LINE ? 1.15 : 1.6;
 }
 
 /* Nearly as good is no reason: tiles of features have fewer rows and need more registers. */
@@ -43,6 +45,18 @@ static int64_t tile_vectors(int64_t batch, const struct ktarget *target)
     return vectors < 1 ? 1 : vectors > WIDEST ? WIDEST : vectors;
 }
 
+static int64_t whole_panel(const struct ktarget *target)
+{
+    return target && target->lanes == NARROW ? NARROW : LINE;
+}
+
+/* A line of examples, or half of one where vectors have no more, or none but the batch's own would be in the rest. */
+static int64_t panel_of(int64_t batch, const struct ktarget *target)
+{
+    bool half = target && target->lanes == LINE && schedule_narrow(batch, target) <= NARROW;
+    return half ? NARROW : whole_panel(target);
+}
+
 static struct layout_plan choose_lanes(const struct pass_context *context)
 {
     const struct graph *model = context->model ? context->model : context->graph;
@@ -51,21 +65,22 @@ static struct layout_plan choose_lanes(const struct pass_context *context)
     if (!target || target->lanes < 2 || context->batch < 1)
         return plan;
     double flops = 0, slots = 0, charged = 0, single = 0;
-    int64_t panel = lower_layout_panel(target->lanes);
+    /* where a vector of half the lanes takes as long as a whole one, a batch that fits it wastes the other half */
+    int64_t panel = panel_of(context->batch, target), unit = target->halves ? panel : whole_panel(target);
     for (size_t i = 0; i < model->nodes.count; i++) {
         const struct node *node = model->nodes.at[i];
         if (!op_is(node, "linear") && !op_is(node, "conv2d"))
             continue;
         double mine = (double)op_flops(node, 1);
         flops += mine;
-        single += context->batch <= panel ? mine * charge_single(node) : mine;
+        single += context->batch <= unit ? mine * charge_single(node, unit) : mine;
         mine /= fill(node->output[0]->type.dim[1], schedule_narrow(node->output[0]->type.dim[1], target));
         slots += mine;
         charged += mine * charge(node, context->learns);
     }
     if (flops == 0)
         return plan;
-    double batch = fill(context->batch, panel);
+    double batch = fill(context->batch, (uint32_t)unit);
     plan.features = batch * flops / single < CLEARLY * flops / charged;
     plan.lanes = target->lanes;
     plan.vectors = tile_vectors(context->batch, target);
@@ -80,7 +95,7 @@ static struct layout_plan choose_lanes(const struct pass_context *context)
 /* Whole lines of as many vectors as a tile has, of four examples that share a list. */
 static int64_t zeros_panel(const struct ktarget *target)
 {
-    enum { LIST = 4, LINE = 16, WIDEST = 64 };
+    enum { LIST = 4, WIDEST = 64 };
     int64_t panel = target ? (target->registers - 2) / (LIST + 1) * (int64_t)target->lanes / LINE * LINE : WIDEST;
     return panel < LINE ? LINE : panel > WIDEST ? WIDEST : panel;
 }
@@ -90,8 +105,8 @@ struct layout_plan lower_plan(const struct pass_context *context)
     struct layout_plan plan = choose_lanes(context);
     plan.zeros_panel = zeros_panel(context->target);
     plan.capacity = context->batch;
-    int64_t panel = lower_layout_panel(context->target ? context->target->lanes : 1);
+    plan.panel = panel_of(context->batch, context->target);
     if (!plan.features)
-        plan.capacity = (context->batch + panel - 1) / panel * panel;
+        plan.capacity = (context->batch + plan.panel - 1) / plan.panel * plan.panel;
     return plan;
 }

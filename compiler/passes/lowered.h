@@ -43,6 +43,7 @@ struct layout_plan {
     bool features;          /* else the batch */
     int64_t lanes, vectors; /* of features: so many vectors make the widest tile */
     int64_t zeros_panel;    /* outputs side by side of a layer that leaves out zeros */
+    int64_t panel;          /* examples side by side in images, with the batch in the lanes */
     int64_t capacity;       /* places for examples: whole vectors of them, with the batch in the lanes */
     const char *why;        /* for the program's text; NULL where there was nothing to choose */
 };
@@ -66,11 +67,9 @@ struct lowered {
 /* lower_layout.c: where the elements of values lie. */
 enum { LOWER_ALIGN = 64 };
 
-/* Examples side by side in a panel of images where vectors have so many lanes. A batch has places for whole panels. */
-uint32_t lower_layout_panel(uint32_t lanes);
 /* Activations: lanes of the batch in panels; `image`: some view of the memory has more than one feature dimension,
  * `viewed`: there is another view than this. */
-struct klayout lower_layout_batch(uint32_t rank, const int64_t *extent, bool image, bool viewed, uint32_t lanes);
+struct klayout lower_layout_batch(uint32_t rank, const int64_t *extent, bool image, bool viewed, int64_t panel);
 /* Weights, their gradients and momenta. */
 struct klayout lower_layout_weight(uint32_t rank, const int64_t *extent);
 /* Features side by side, `lanes` to a vector: the second operand of a weight gradient. */

@@ -54,7 +54,7 @@ table 101 99 5 zeros >zeros.csv
 table 101 13 3 f32 >dense.csv
 
 for net in conv dense zeros; do
-    for batch in 1 7 20 33 65; do
+    for batch in 1 5 7 20 33 65; do
         steps=$((101 / batch + 2))
         set -- train $net.net --set train.batch=$batch --steps $steps
         check 0 "$@" --threads 1 --step-log 1.csv --save 1.safetensors
@@ -69,7 +69,7 @@ for net in conv dense zeros; do
         check 0 "$@" --interpret --step-log 2.csv --save 2.safetensors
         same 1.csv 2.csv
         same 1.safetensors 2.safetensors
-        for cpu in x86-64-v3 x86-64-v4; do
+        for cpu in x86-64-v3 x86-64-v4 znver4; do
             timeout 60 "$XENTC" "$@" --cpu $cpu --step-log 2.csv --save 2.safetensors >out 2>err || {
                 grep -q "cannot run" err || fail "$net for $cpu: $(cat err)"
                 continue
