@@ -340,17 +340,37 @@ static bool loads_across_panels(const struct survey *s, uint32_t lane_dim, int64
     return across;
 }
 
+/* Whether it is a single row whose weights, each used once, come from beyond the first cache: that takes longer than
+ * half as many chains of additions. */
+static bool streams_weights(const struct survey *s, uint32_t lane_dim, const struct ktarget *target)
+{
+    bool streams = s->dim[lane_dim].tile >= CHAIN_SLOTS * (int64_t)target->lanes;
+    for (uint32_t d = 0; d < s->dims; d++)
+        streams = streams && (d == lane_dim || s->dim[d].extent == 1);
+    for (uint32_t i = 0; i < s->accesses; i++) {
+        const struct access *a = &s->access[i];
+        if (survey_is_inner(s, a) && a->step[lane_dim] == 1 &&
+            a->buffer->layout.elements * (int64_t)sizeof(float) > 2 * target->l1_bytes)
+            return streams;
+    }
+    return false;
+}
+
 /* A tile that takes all lanes, from several panels, leaves the threads nothing to share but what each needs of all
- * examples. Half of it, if hardly dearer, lets them stay with examples of their own from kernel to kernel. */
+ * examples. Half of it, if hardly dearer, lets them stay with examples of their own from kernel to kernel. So does
+ * half a row of weights. */
 static void leave_lanes_to_share(struct survey *s, int lane_dim, const struct ktarget *target, double cost)
 {
     static const double DEARER = 1.08;
     struct dim *lanes = &s->dim[lane_dim];
     int64_t tile = lanes->tile;
+    bool row = streams_weights(s, (uint32_t)lane_dim, target);
     if (tile < lanes->extent || tile % (2 * target->lanes) ||
-        !loads_across_panels(s, (uint32_t)lane_dim, target->l1_bytes))
+        !(row || loads_across_panels(s, (uint32_t)lane_dim, target->l1_bytes)))
         return;
     lanes->tile = tile / 2;
+    if (row)
+        return;
     double half = tile_cost(s, lane_dim, target);
     if (half < 0 || half > cost * DEARER)
         lanes->tile = tile;
