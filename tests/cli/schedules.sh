@@ -130,4 +130,21 @@ says err '--schedules is no option of eval'
 : >empty.txt
 check 0 m.net --emit=kernels --schedules empty.txt
 same derived.xkr out
+
+# A batch has places for whole panels: of 16 examples, of 8 with vectors of 8 lanes, and of 8 where no more are there.
+places() { # CPU, batch, places
+    check 0 m.net --emit=kernels --cpu "$1" --batch "$2"
+    says out "pick: i32[$3]"
+}
+if [ "$(uname -m)" = x86_64 ]; then
+    places x86-64-v4 50 64
+    places x86-64-v3 50 56
+    places x86-64-v4 16 16
+    places znver4 8 8
+    places x86-64-v3 8 8
+    check 0 m.net --emit=kernels --cpu znver4 --batch 8
+    says out "the batch in the lanes" "schedule lanes m 8; tile"
+    check 0 m.net --emit=kernels --cpu znver4 --batch 3
+    says out "features in the lanes"
+fi
 finish
